@@ -1,0 +1,43 @@
+package cron
+
+import "time"
+
+// realTimeHorizon ends the search of a schedule that follows real time: its times can all lie in hours the clock skips every year
+// ("*/5 2 * 3 0L" in Berlin), which no calendar shows. A hundred years cost less than a millisecond.
+const realTimeHorizon = 100 * 366 * secondsPerDay
+
+// Location implements Schedule.
+func (c *crontab) Location() *time.Location { return c.loc }
+
+// Next implements Schedule.
+func (c *crontab) Next(t time.Time) (time.Time, bool) {
+	unix, ok := wholeSecond(t)
+	if !ok {
+		return time.Time{}, false
+	}
+	if c.followsRealTime {
+		unix, ok = c.nextReal(unix)
+	} else if unix, ok = c.nextWall(highWater(c.loc, unix)); ok {
+		unix = firstAt(c.loc, unix)
+	}
+	if !ok {
+		return time.Time{}, false
+	}
+	return instant(unix, c.loc)
+}
+
+// nextReal is the first instant after this one at which the clock shows a matching time.
+func (c *crontab) nextReal(unix int64) (int64, bool) {
+	for limit := min(unix+realTimeHorizon, maxInstant); unix < limit; {
+		e := eraAt(c.loc, unix+1)
+		wall, ok := c.nextWall(unix + e.offset)
+		if !ok {
+			return 0, false
+		}
+		if wall-e.offset < e.end {
+			return wall - e.offset, true
+		}
+		unix = e.end - 1
+	}
+	return 0, false
+}
