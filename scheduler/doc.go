@@ -1,0 +1,30 @@
+// Package scheduler is Belfry's domain: what a job is, what an execution may
+// become, who may do what, and the use cases behind every front door. It knows
+// no database, no HTTP and no process; what it needs from outside is in ports.go.
+//
+// # Glossary
+//
+// Each word has one meaning everywhere: in code, pages, JSON and logs.
+//
+//   - Job: a definition. What to run, when, and under which limits.
+//   - Schedule: text in a Grammar read in a time zone; it names due times.
+//   - Due time: the instant a schedule said. (job, due time) identifies a fire.
+//   - Fire: the moment a due time arrives. It makes at most one execution.
+//   - Execution: one attempt to run a job.
+//   - Attempt: the number of an execution inside its group, from 1.
+//   - Group: an execution and its retries; its id is the first attempt's.
+//   - Trigger: why an execution exists: its kind, and who or what did it.
+//   - State: where an execution is; see the table in execution.go.
+//   - Reason: the words that say why a state that is not succeeded was reached,
+//     or why an execution waits.
+//   - Executor: what knows how to run one kind of job (shell, http).
+//   - Output: the bytes a run wrote, in order of arrival, from two Streams.
+//   - Piece: a run of output bytes of one stream with one arrival time; a line
+//     is one or more pieces.
+//   - Chunk: consecutive output of one execution as it is stored.
+//   - Worker: something that claims executions and has slots.
+//   - Slot: room for one running execution on a worker.
+//   - Node: a server process.
+//   - Principal: who asks: a user, or a token acting with a role.
+//   - Role: viewer, operator, editor or admin; each may all that the former may.
+package scheduler

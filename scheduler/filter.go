@@ -1,0 +1,49 @@
+package scheduler
+
+import "time"
+
+// MaxPage is the most rows one list answers.
+const MaxPage = 1000
+
+// JobFilter selects and orders jobs. The zero value selects all, by name.
+type JobFilter struct {
+	Query    string // case-insensitive part of the name or display name
+	Enabled  *bool
+	Executor string
+	Origin   Origin
+	State    State  // of the newest execution that ended
+	Sort     string // one of JobSorts, "-" before it for descending; "" is "name"
+	Limit    int    // 1 to MaxPage
+	Offset   int
+}
+
+// JobSorts are the columns that jobs can be ordered by.
+var JobSorts = []string{"name", "created", "updated"}
+
+// ExecutionFilter selects executions, newest first (of one job: by due time and
+// attempt; of all: by when they were made).
+type ExecutionFilter struct {
+	JobID   string
+	States  []State
+	Trigger TriggerKind
+	Worker  string
+	From    time.Time // queued at or after; zero: no bound
+	To      time.Time // queued before; zero: no bound
+	Limit   int       // 1 to MaxPage
+	Offset  int
+}
+
+// Total is how many rows a filter selects. When counting would cost too much,
+// N is a lower bound and Capped says so.
+type Total struct {
+	N      int64
+	Capped bool
+}
+
+// HourCount is how many executions ended in a state within the hour that
+// starts at Hour (UTC).
+type HourCount struct {
+	Hour  time.Time
+	State State
+	N     int64
+}

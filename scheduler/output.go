@@ -1,0 +1,60 @@
+package scheduler
+
+import "time"
+
+// Stream tells a process's two outputs apart.
+type Stream uint8
+
+// The streams. System is for what Belfry itself writes into an output.
+const (
+	Stdout Stream = iota
+	Stderr
+	System
+)
+
+// String returns "stdout", "stderr" or "system".
+func (s Stream) String() string { return [...]string{"stdout", "stderr", "system"}[s] }
+
+// Piece describes consecutive bytes of one stream that arrived together. A line
+// is one piece, or several of which all but the last are Open. A line ends with
+// its newline (which belongs to it), before bytes of another stream, at the line
+// cap, or at the end of the output. An empty piece that is not Open ends the line
+// of the piece before it, which was stored already when bytes of another stream
+// came.
+type Piece struct {
+	Len    int
+	Stream Stream
+	At     time.Time // arrival, millisecond resolution
+	Open   bool      // the line goes on in the next piece
+}
+
+// Chunk is consecutive output of an execution. len(Data) is the sum of the
+// pieces' lengths. FirstLine is the number (from 1) of the line that the first
+// piece belongs to; when the piece before it was Open, that is the same line.
+type Chunk struct {
+	FirstByte int64
+	FirstLine int64
+	Data      []byte
+	Pieces    []Piece
+}
+
+// EndByte is the offset after the chunk's last byte.
+func (c *Chunk) EndByte() int64 { return c.FirstByte + int64(len(c.Data)) }
+
+// EndLine is the number of the line that the byte after the chunk belongs to.
+func (c *Chunk) EndLine() int64 {
+	n := c.FirstLine
+	for _, p := range c.Pieces {
+		if !p.Open {
+			n++
+		}
+	}
+	return n
+}
+
+// OutputWriter takes what a run writes. Its methods may be called from several
+// goroutines; p is copied before they return. They never fail towards the
+// executor: a run does not die of its log.
+type OutputWriter interface {
+	Write(s Stream, p []byte)
+}

@@ -1,0 +1,217 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Store is the domain's memory. Reads see every commit that was answered before
+// them. Errors are *Error: CodeNotFound and CodeConflict where a method says so,
+// CodeUnavailable when the database cannot be reached or written (disk full).
+// All methods may be called concurrently.
+type Store interface {
+	JobStore
+	ExecutionStore
+	OutputStore
+	UserStore
+
+	// InTx runs fn in one transaction: all of its writes are on disk when InTx
+	// returns nil, none when it returns an error. fn may run more than once and
+	// must change nothing but through tx; it must not call the Store or wait for
+	// anything. Concurrent InTx calls may share one disk write (group commit).
+	InTx(ctx context.Context, fn func(tx Tx) error) error
+
+	// Ping tells whether the database can be read and written.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// JobStore reads jobs.
+type JobStore interface {
+	Job(ctx context.Context, id string) (Job, error)
+	JobByName(ctx context.Context, name string) (Job, error)
+	ListJobs(ctx context.Context, f JobFilter) ([]Job, Total, error)
+	// EachEnabledJob calls fn for every enabled job that has a schedule, in no
+	// particular order, until fn fails. fn may not call the Store.
+	EachEnabledJob(ctx context.Context, fn func(JobTimes) error) error
+	// JobStats answers for each of ids (unknown ones are absent), with at most
+	// recent outcomes each.
+	JobStats(ctx context.Context, ids []string, recent int) (map[string]JobStats, error)
+}
+
+// JobTimes is what the timetable needs of a job.
+type JobTimes struct {
+	ID        string
+	Schedules []Schedule
+}
+
+// ExecutionStore reads executions.
+type ExecutionStore interface {
+	Execution(ctx context.Context, id string) (Execution, error)
+	ListExecutions(ctx context.Context, f ExecutionFilter) ([]Execution, Total, error)
+	// Attempts lists the executions of e's group by attempt.
+	Attempts(ctx context.Context, e Execution) ([]Execution, error)
+	// ChangedSince lists what is active now, and what ended at or after t (oldest
+	// change first), at most limit: enough to bring a page of that age up to date.
+	ChangedSince(ctx context.Context, t time.Time, limit int) ([]Execution, error)
+	// RunningOn lists what is running on a worker.
+	RunningOn(ctx context.Context, worker string) ([]Execution, error)
+	// NextRunAt returns when the earliest queued execution may be claimed;
+	// ok=false when none is queued.
+	NextRunAt(ctx context.Context) (at time.Time, ok bool, err error)
+	// Ended counts what ended since the hour of t, by hour and state.
+	Ended(ctx context.Context, t time.Time) ([]HourCount, error)
+}
+
+// OutputStore reads what runs wrote. An execution without output has none of
+// these; that is not an error. Chunks returned may be joined or cut differently
+// from how they were stored.
+type OutputStore interface {
+	// OutputSize returns the length in bytes and the number of lines begun.
+	OutputSize(ctx context.Context, id string) (bytes, lines int64, err error)
+	// OutputAt returns at most max bytes (at least one byte if there is one) from
+	// the offset on, as one chunk with FirstByte == from.
+	OutputAt(ctx context.Context, id string, from int64, max int) (Chunk, error)
+	// OutputLines returns at most n lines from line number first on.
+	OutputLines(ctx context.Context, id string, first int64, n int) (Chunk, error)
+	// OutputTail returns whole lines from the end, at most max bytes (but at least
+	// the last line, cut at its end if it is longer).
+	OutputTail(ctx context.Context, id string, max int) (Chunk, error)
+}
+
+// UserStore reads users, tokens, logins, audit rows, and keeps session data.
+type UserStore interface {
+	User(ctx context.Context, id string) (User, error)
+	UserByName(ctx context.Context, name string) (User, error)
+	ListUsers(ctx context.Context) ([]User, error)
+	TokenByHash(ctx context.Context, hash string) (Token, error)
+	ListTokens(ctx context.Context) ([]Token, error)
+	Login(ctx context.Context, id string) (Login, error)
+	ListAudit(ctx context.Context, limit, offset int) ([]AuditEntry, Total, error)
+
+	// Session data is opaque; a token past its expiry is not found.
+	SessionData(ctx context.Context, token string) (data []byte, found bool, err error)
+	PutSessionData(ctx context.Context, token string, data []byte, expires time.Time) error
+	DeleteSessionData(ctx context.Context, token string) error
+	// Touch records that a login and a token were used; zero ids are skipped.
+	Touch(ctx context.Context, loginID, tokenID string, at time.Time) error
+	// DropExpired deletes sessions and logins that ended before t.
+	DropExpired(ctx context.Context, t time.Time) error
+}
+
+// Tx is what may be done inside one transaction.
+type Tx interface {
+	// Job reads a job as this transaction sees it.
+	Job(ctx context.Context, id string) (Job, error)
+	// InsertJob stores j and sets its Num. CodeConflict: the name is taken.
+	InsertJob(ctx context.Context, j *Job) error
+	// UpdateJob stores j where its version is still j.Version-1. CodeConflict:
+	// somebody else changed it, or the name is taken.
+	UpdateJob(ctx context.Context, j Job) error
+	// DeleteJob deletes the job; its executions and their output go later, in
+	// small steps, by PurgeDeleted. They are not listed any more.
+	DeleteJob(ctx context.Context, id string) error
+	// PurgeDeleted deletes at most limit executions of deleted jobs that are not
+	// active, with their output, and reports whether there are more.
+	PurgeDeleted(ctx context.Context, limit int) (more bool, err error)
+
+	// ActiveExecutions lists what is queued or running of a job, oldest first, at
+	// most limit.
+	ActiveExecutions(ctx context.Context, jobID string, limit int) ([]Execution, error)
+	// InsertExecution stores e unless (job, due time, attempt) exists: then it
+	// reports false.
+	InsertExecution(ctx context.Context, e Execution) (inserted bool, err error)
+	// Claim makes at most limit queued executions whose RunAt has come running on
+	// the worker, in order of RunAt, without a reason any more, and returns them
+	// with their jobs.
+	Claim(ctx context.Context, worker string, now time.Time, limit int) ([]Assignment, error)
+	// Finish stores e's final state and what is known of its end where its state
+	// is still from. CodeConflict: it is not.
+	Finish(ctx context.Context, e Execution, from State) error
+
+	// AppendOutput stores a chunk that begins where the output ends so far.
+	AppendOutput(ctx context.Context, executionID string, c Chunk) error
+	// SealOutput stores c compressed, in place of the appended chunks within its
+	// bytes. c begins where one of those begins, or where the output ends so far,
+	// and may reach beyond them.
+	SealOutput(ctx context.Context, executionID string, c Chunk) error
+
+	InsertUser(ctx context.Context, u User) error // CodeConflict: the name is taken
+	UpdateUser(ctx context.Context, u User) error
+	DeleteUser(ctx context.Context, id string) error // with its logins; its tokens are revoked
+	// CountAdmins counts the users that are admins.
+	CountAdmins(ctx context.Context) (int, error)
+	InsertToken(ctx context.Context, t Token) error // CodeConflict: the name is taken by a live token
+	RevokeToken(ctx context.Context, id string, at time.Time) error
+	InsertLogin(ctx context.Context, l Login) error
+	// RevokeLogins revokes one login, or all of a user's when loginID is "".
+	RevokeLogins(ctx context.Context, userID, loginID string, at time.Time) error
+
+	InsertAudit(ctx context.Context, a AuditEntry) error
+}
+
+// Assignment is a claimed execution with the definition to run.
+type Assignment struct {
+	Execution Execution
+	Job       Job
+}
+
+// Timetable wakes the service when jobs are due. Put replaces what was there.
+type Timetable interface {
+	Put(jobID string, schedules []Schedule) error
+	Remove(jobID string)
+	// Next returns a job's next due time; ok=false when it has none.
+	Next(jobID string) (at time.Time, ok bool)
+	// Upcoming lists the earliest n due times over all jobs, each job once.
+	Upcoming(n int) []Due
+}
+
+// Due is a job's next due time.
+type Due struct {
+	JobID string
+	At    time.Time
+}
+
+// Launcher starts what is queued.
+type Launcher interface {
+	// Wake says that something may be claimable. It never blocks.
+	Wake()
+	// Stop ends a running execution; reason is kept with it. It reports false when
+	// this launcher does not run it.
+	Stop(executionID, reason string) bool
+}
+
+// Executor runs one kind of job.
+type Executor interface {
+	// Check validates a configuration. CodeInvalid: Fields name what is wrong,
+	// without the "config." prefix.
+	Check(config json.RawMessage) error
+	// Execute runs the task and returns when nothing of it is left. When ctx ends
+	// it terminates the run: asks, waits the job's grace, kills. It never panics on
+	// a bad configuration: it returns a Failed result with a reason.
+	Execute(ctx context.Context, t Task, out OutputWriter) Result
+}
+
+// Task is what an executor is given.
+type Task struct {
+	Execution Execution
+	Job       Job
+}
+
+// Result is how a run ended. State is Succeeded or Failed; a run that ended
+// because its context did is judged by the runner.
+type Result struct {
+	State      State
+	Reason     string // why it is not Succeeded, in words
+	ExitCode   *int
+	Signal     string
+	PeakMemory int64
+	CPUTime    time.Duration
+}
+
+// Publisher tells open pages. It never blocks and never fails; events may be
+// dropped for a reader that does not keep up.
+type Publisher interface {
+	Publish(Event)
+}

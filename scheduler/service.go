@@ -1,0 +1,114 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Options are what a Service needs. All fields are required but Rand.
+type Options struct {
+	Store     Store
+	Timetable Timetable
+	Launcher  Launcher
+	Publisher Publisher
+	Executors map[string]Executor
+	Passwords Passwords
+	Now       func() time.Time
+	NewID     func() string  // unique, and ordered by time
+	Rand      func() float64 // in [0,1); nil: math/rand
+	Log       *slog.Logger
+}
+
+// Passwords hashes passwords slowly and compares in constant time.
+type Passwords interface {
+	Hash(password string) (string, error)
+	Matches(password, hash string) bool
+}
+
+// Service holds the use cases. Its methods may be called concurrently; each
+// mutation checks the principal's role, writes one audit row in its own
+// transaction, and publishes only after the commit.
+type Service struct {
+	Options
+	fires    fireQueue
+	verified verifiedPasswords
+	dummy    func() string // a hash that no password matches, made once
+}
+
+// New makes a service. Start makes it live.
+func New(o Options) *Service {
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	s := &Service{Options: o}
+	s.fires.wake = make(chan struct{}, 1)
+	s.dummy = sync.OnceValue(func() string {
+		h, err := o.Passwords.Hash(o.NewID())
+		if err != nil {
+			o.Log.Error("hash a password", "error", err)
+		}
+		return h
+	})
+	return s
+}
+
+// now is the clock at the store's resolution, so that what is written and what
+// is read again are equal.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+// Load fills the timetable from the store and drops from it what the store does
+// not have. It is safe at any time.
+func (s *Service) Load(ctx context.Context, scheduled map[string]bool) (map[string]bool, error) {
+	seen := make(map[string]bool, len(scheduled))
+	err := s.Store.EachEnabledJob(ctx, func(j JobTimes) error {
+		seen[j.ID] = true
+		if err := s.Timetable.Put(j.ID, j.Schedules); err != nil {
+			s.Log.Error("a stored job cannot be scheduled", "job", j.ID, "error", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return scheduled, err
+	}
+	for id := range scheduled {
+		if !seen[id] {
+			s.Timetable.Remove(id)
+		}
+	}
+	return seen, nil
+}
+
+// authorize refuses what by's role does not allow.
+func authorize(by Principal, need Role, what string) error {
+	if by.Role == "" {
+		return Errorf(CodeUnauthenticated, "log in first")
+	}
+	if !by.Role.Allows(need) {
+		return Errorf(CodeForbidden, "%s needs the role %s; you are %s", what, need, by.Role)
+	}
+	return nil
+}
+
+// audit makes the row of one mutation. before and after are any JSON values, nil
+// for "did not exist".
+func (s *Service) audit(by Principal, action, object string, before, after any) AuditEntry {
+	return AuditEntry{
+		At: s.now(), Actor: by.Name, Via: by.Via, From: by.From, Action: action, Object: object,
+		Before: jsonOrEmpty(before), After: jsonOrEmpty(after),
+	}
+}
+
+func jsonOrEmpty(v any) string {
+	if v == nil {
+		return ""
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}

@@ -1,0 +1,204 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"belfry/scheduler/cron"
+)
+
+// CreateJob stores a new job. It needs the role editor. CodeInvalid names the
+// fields that are wrong; CodeConflict: the name is taken.
+func (s *Service) CreateJob(ctx context.Context, by Principal, d Draft, origin Origin) (Job, error) {
+	if err := authorize(by, Editor, "creating a job"); err != nil {
+		return Job{}, err
+	}
+	d.Normalize()
+	if err := d.Validate(s.Executors); err != nil {
+		return Job{}, err
+	}
+	now := s.now()
+	j := Job{ID: s.NewID(), Draft: d, Origin: origin, Version: 1, CreatedAt: now, UpdatedAt: now}
+	entry := s.audit(by, "job.create", j.Name, nil, auditJob(j))
+	err := s.Store.InTx(ctx, func(tx Tx) error {
+		if err := tx.InsertJob(ctx, &j); err != nil {
+			return err
+		}
+		return tx.InsertAudit(ctx, entry)
+	})
+	if err != nil {
+		return Job{}, nameTaken(err, j.Name)
+	}
+	return j, s.jobChanged(j)
+}
+
+// UpdateJob replaces what people decide about the named job. It needs the role
+// editor. version is the one the change was made from, 0 for any; CodeConflict:
+// the job changed meanwhile, or the new name is taken.
+func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, version int64, d Draft) (Job, error) {
+	if err := authorize(by, Editor, "changing a job"); err != nil {
+		return Job{}, err
+	}
+	d.Normalize()
+	if err := d.Validate(s.Executors); err != nil {
+		return Job{}, err
+	}
+	return s.changeJob(ctx, by, "job.update", name, func(j *Job) error {
+		if version != 0 && version != j.Version {
+			return Errorf(CodeConflict, "job %s was changed by somebody else since you opened it (version %d, now %d)", j.Name, version, j.Version)
+		}
+		j.Draft = d
+		return nil
+	})
+}
+
+// SetEnabled lets the named job's schedules fire, or not. It needs the role
+// operator. What is queued or running goes on.
+func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, enabled bool) (Job, error) {
+	action, what := "job.disable", "disabling a job"
+	if enabled {
+		action, what = "job.enable", "enabling a job"
+	}
+	if err := authorize(by, Operator, what); err != nil {
+		return Job{}, err
+	}
+	return s.changeJob(ctx, by, action, name, func(j *Job) error {
+		j.Enabled = enabled
+		return nil
+	})
+}
+
+// changeJob applies change to the named job in one transaction with its audit row.
+func (s *Service) changeJob(ctx context.Context, by Principal, action, name string, change func(*Job) error) (Job, error) {
+	found, err := s.Store.JobByName(ctx, name)
+	if err != nil {
+		return Job{}, err
+	}
+	var j Job
+	err = s.Store.InTx(ctx, func(tx Tx) error {
+		before, err := tx.Job(ctx, found.ID)
+		if err != nil {
+			return err
+		}
+		j = before
+		if err := change(&j); err != nil {
+			return err
+		}
+		j.Version, j.UpdatedAt = before.Version+1, s.now()
+		if err := tx.UpdateJob(ctx, j); err != nil {
+			return err
+		}
+		return tx.InsertAudit(ctx, s.audit(by, action, before.Name, auditJob(before), auditJob(j)))
+	})
+	if err != nil {
+		return Job{}, nameTaken(err, j.Name)
+	}
+	return j, s.jobChanged(j)
+}
+
+// DeleteJob deletes the named job with its history; what is queued or running of
+// it is cancelled. It needs the role editor.
+func (s *Service) DeleteJob(ctx context.Context, by Principal, name string) error {
+	if err := authorize(by, Editor, "deleting a job"); err != nil {
+		return err
+	}
+	j, err := s.Store.JobByName(ctx, name)
+	if err != nil {
+		return err
+	}
+	reason := "job deleted by " + by.Name
+	var running []string
+	err = s.Store.InTx(ctx, func(tx Tx) error {
+		running = running[:0]
+		active, err := tx.ActiveExecutions(ctx, j.ID, 1_000_000)
+		if err != nil {
+			return err
+		}
+		for _, e := range active {
+			if e.State == Running {
+				running = append(running, e.ID)
+				continue
+			}
+			e.State, e.Reason, e.FinishedAt = Cancelled, reason, s.now()
+			if err := tx.Finish(ctx, e, Queued); err != nil {
+				return err
+			}
+		}
+		if err := tx.DeleteJob(ctx, j.ID); err != nil {
+			return err
+		}
+		return tx.InsertAudit(ctx, s.audit(by, "job.delete", j.Name, auditJob(j), nil))
+	})
+	if err != nil {
+		return err
+	}
+	s.Timetable.Remove(j.ID)
+	for _, id := range running {
+		s.Launcher.Stop(id, reason)
+	}
+	s.Publisher.Publish(Event{Kind: JobChanged, JobID: j.ID})
+	return nil
+}
+
+// jobChanged brings the timetable and open pages up to date after a commit.
+func (s *Service) jobChanged(j Job) error {
+	s.Publisher.Publish(Event{Kind: JobChanged, JobID: j.ID})
+	if !j.Enabled || len(j.Schedules) == 0 {
+		s.Timetable.Remove(j.ID)
+		return nil
+	}
+	return s.Timetable.Put(j.ID, j.Schedules)
+}
+
+// nameTaken puts a store's conflict of names beside the field.
+func nameTaken(err error, name string) error {
+	if errors.Is(err, ErrNameTaken) {
+		return &Error{
+			Code: CodeConflict, Message: ErrNameTaken.Message,
+			Fields: []FieldError{{"name", "the name " + cut(name, 80) + " is taken"}},
+		}
+	}
+	return err
+}
+
+// ErrNameTaken is what a Store answers when a unique name is in use.
+var ErrNameTaken = &Error{Code: CodeConflict, Message: "the name is taken"}
+
+// FireTime is one coming fire of a preview.
+type FireTime struct {
+	At   time.Time // in the schedule's zone
+	Note string    // a daylight-saving surprise in words, or empty
+}
+
+// Preview says what schedules mean before they are saved.
+type Preview struct {
+	Grammar string // which fields the grammar reads
+	Meaning []string
+	Fires   []FireTime
+}
+
+// PreviewSchedules reads schedules and returns their meaning and the next n
+// fires of all of them together. CodeInvalid: one cannot be read.
+func (s *Service) PreviewSchedules(schedules []Schedule, n int) (Preview, error) {
+	d := Draft{Schedules: schedules}
+	d.Normalize()
+	var f fields
+	f.schedules(d.Schedules)
+	p := Preview{Grammar: cron.Standard.Help()}
+	if err := f.err(); err != nil {
+		return p, err
+	}
+	for _, sch := range d.Schedules {
+		parsed, err := sch.Parse()
+		if err != nil {
+			return p, err
+		}
+		p.Meaning = append(p.Meaning, parsed.Describe())
+		for _, fire := range cron.Preview(parsed, s.now(), n) {
+			p.Fires = append(p.Fires, FireTime{fire.At, fire.Note})
+		}
+	}
+	sortFires(&p.Fires, n)
+	return p, nil
+}
