@@ -1,0 +1,164 @@
+package timer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"belfry/scheduler"
+)
+
+func every(text string) []scheduler.Schedule {
+	return []scheduler.Schedule{{Text: text, Zone: "UTC"}}
+}
+
+type fired struct {
+	job string
+	due time.Time
+}
+
+func TestFiresAtDueTimesInTheBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tm := New(time.Now)
+		var got []fired
+		if err := tm.Put("a", every("*/2 * * * * *")); err != nil {
+			t.Fatal(err)
+		}
+		if err := tm.Start(func(job string, due time.Time) { got = append(got, fired{job, due}) }); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		time.Sleep(7 * time.Second)
+		synctest.Wait()
+		tm.Stop()
+		want := []fired{}
+		for s := 2; s <= 6; s += 2 {
+			want = append(want, fired{"a", start.Add(time.Duration(s) * time.Second)})
+		}
+		if fmt.Sprint(unix(got)) != fmt.Sprint(unix(want)) {
+			t.Fatalf("fired %v, want %v", got, want)
+		}
+	})
+}
+
+func TestStopThenStartGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tm := New(time.Now)
+		var n atomic.Int64
+		count := func(string, time.Time) { n.Add(1) }
+		_ = tm.Put("a", every("* * * * * *"))
+		for range 20 {
+			if err := tm.Start(count); err != nil {
+				t.Fatal(err)
+			}
+			before := n.Load()
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+			tm.Stop()
+			if fires := n.Load() - before; fires < 2 {
+				t.Fatalf("%d fires in 3 s after a restart", fires)
+			}
+		}
+	})
+}
+
+func TestPutReplacesAndRemoveEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tm := New(time.Now)
+		var got []fired
+		_ = tm.Start(func(job string, due time.Time) { got = append(got, fired{job, due}) })
+		defer tm.Stop()
+		_ = tm.Put("a", every("* * * * * *"))
+		time.Sleep(2500 * time.Millisecond)
+		_ = tm.Put("a", every("@every 1h"))
+		synctest.Wait()
+		n := len(got)
+		if n != 2 {
+			t.Fatalf("%d fires before the replacement, want 2", n)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(got) != n {
+			t.Fatal("the replaced schedule still fires")
+		}
+		tm.Remove("a")
+		if _, ok := tm.Next("a"); ok {
+			t.Fatal("a removed job has a next time")
+		}
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if len(got) != n {
+			t.Fatal("a removed job fires")
+		}
+	})
+}
+
+func TestJobsThatNeverFireHaveNoNext(t *testing.T) {
+	tm := New(time.Now)
+	for _, text := range []string{"@manually", "@at 2001-01-01T00:00:00Z"} {
+		if err := tm.Put("a", every(text)); err != nil {
+			t.Fatal(err)
+		}
+		if at, ok := tm.Next("a"); ok {
+			t.Errorf("%s: next is %v", text, at)
+		}
+	}
+	if err := tm.Put("a", every("61 * * * *")); err == nil {
+		t.Error("a wrong schedule was taken")
+	}
+}
+
+func TestEarliestOfSeveralSchedules(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	tm := New(func() time.Time { return now })
+	both := append(every("0 0 18 * * *"), every("0 30 12 * * *")...)
+	if err := tm.Put("a", both); err != nil {
+		t.Fatal(err)
+	}
+	if at, _ := tm.Next("a"); !at.Equal(now.Add(30 * time.Minute)) {
+		t.Fatalf("next is %v", at)
+	}
+}
+
+func TestUpcomingIsTheSortedHead(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	tm := New(func() time.Time { return now })
+	var all []time.Time
+	for i := range 500 {
+		at := now.Add(time.Duration(1+rand.IntN(100000)) * time.Second)
+		all = append(all, at)
+		if err := tm.Put(fmt.Sprint(i), every("@at "+at.Format(time.RFC3339))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	got := tm.Upcoming(50)
+	if len(got) != 50 {
+		t.Fatalf("%d of 50", len(got))
+	}
+	for i, d := range got {
+		if !d.At.Equal(all[i]) {
+			t.Fatalf("upcoming %d is %v, want %v", i, d.At, all[i])
+		}
+	}
+}
+
+func unix(f []fired) (s []int64) {
+	for _, x := range f {
+		s = append(s, x.due.Unix())
+	}
+	return s
+}
+
+func BenchmarkPut100000(b *testing.B) {
+	for b.Loop() {
+		tm := New(time.Now)
+		for i := range 100_000 {
+			_ = tm.Put(fmt.Sprint(i), every("*/5 * * * *"))
+		}
+	}
+}
