@@ -1,0 +1,279 @@
+package dbtest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"belfry/db"
+	"belfry/scheduler"
+)
+
+func jobsWhole(t *testing.T, s *db.Store) {
+	whole := NewJob("whole")
+	bare := scheduler.Job{ID: NewID(), Draft: scheduler.Draft{Name: "bare"}}
+	tx(t, s, func(tx scheduler.Tx) error {
+		if err := tx.InsertJob(bg, &whole); err != nil {
+			return err
+		}
+		return tx.InsertJob(bg, &bare)
+	})
+	for _, want := range []scheduler.Job{whole, bare} {
+		got, err := s.Job(bg, want.ID)
+		ok(t, err)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("by id (-stored +read):\n%s", d)
+		}
+		got, err = s.JobByName(bg, want.Name)
+		ok(t, err)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("by name (-stored +read):\n%s", d)
+		}
+		for range 2 { // from the row, and from what is kept of it
+			tx(t, s, func(tx scheduler.Tx) error {
+				got, err := tx.Job(bg, want.ID)
+				if d := cmp.Diff(want, got); d != "" {
+					t.Errorf("in a transaction (-stored +read):\n%s", d)
+				}
+				if len(got.Schedules) > 0 { // must not reach the store
+					got.Schedules[0].Text = "changed by the caller"
+					got.Config[0] = 'X'
+				}
+				return err
+			})
+		}
+	}
+	_, err := s.Job(bg, "no such id")
+	wantCode(t, err, scheduler.CodeNotFound)
+	_, err = s.JobByName(bg, "WHOLE")
+	wantCode(t, err, scheduler.CodeNotFound)
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error {
+		_, err := tx.Job(bg, "no such id")
+		return err
+	}), scheduler.CodeNotFound)
+}
+
+func jobNumbers(t *testing.T, s *db.Store) {
+	for want := int64(1); want <= 3; want++ {
+		if j := addJob(t, s, fmt.Sprint("job ", want)); j.Num != want {
+			t.Errorf("job number %d, want %d", j.Num, want)
+		}
+	}
+	last, err := s.JobByName(bg, "job 3")
+	ok(t, err)
+	tx(t, s, func(tx scheduler.Tx) error { return tx.DeleteJob(bg, last.ID) })
+	if j := addJob(t, s, "job 4"); j.Num != 4 {
+		t.Errorf("job number %d after the deletion of 3, want 4: numbers are never used again", j.Num)
+	}
+}
+
+func jobNames(t *testing.T, s *db.Store) {
+	first := addJob(t, s, "backup")
+	second := NewJob("backup")
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error { return tx.InsertJob(bg, &second) }), scheduler.CodeConflict)
+	if second.Num != 0 {
+		t.Errorf("a refused job has the number %d", second.Num)
+	}
+	// A refusal does not end the transaction.
+	tx(t, s, func(tx scheduler.Tx) error {
+		j := second
+		wantCode(t, tx.InsertJob(bg, &j), scheduler.CodeConflict)
+		second.Name = "Backup" // names differ by case
+		return tx.InsertJob(bg, &second)
+	})
+	first.Name, first.Version = "Backup", 2
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error { return tx.UpdateJob(bg, first) }), scheduler.CodeConflict)
+	tx(t, s, func(tx scheduler.Tx) error { return tx.DeleteJob(bg, second.ID) })
+	tx(t, s, func(tx scheduler.Tx) error { return tx.UpdateJob(bg, first) })
+}
+
+func jobVersions(t *testing.T, s *db.Store) {
+	j := addJob(t, s, "versions")
+	tx(t, s, func(tx scheduler.Tx) error { // so that it is kept
+		_, err := tx.Job(bg, j.ID)
+		return err
+	})
+	j.Version, j.Notes, j.Enabled, j.UpdatedAt = 2, "new", false, at(1)
+	tx(t, s, func(tx scheduler.Tx) error { return tx.UpdateJob(bg, j) })
+	for _, read := range []func() (scheduler.Job, error){
+		func() (scheduler.Job, error) { return s.Job(bg, j.ID) },
+		func() (got scheduler.Job, err error) {
+			err = s.InTx(bg, func(tx scheduler.Tx) error { got, err = tx.Job(bg, j.ID); return err })
+			return got, err
+		},
+	} {
+		got, err := read()
+		ok(t, err)
+		if d := cmp.Diff(j, got); d != "" {
+			t.Errorf("(-stored +read):\n%s", d)
+		}
+	}
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error { return tx.UpdateJob(bg, j) }), scheduler.CodeConflict)
+	j.Version = 4
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error { return tx.UpdateJob(bg, j) }), scheduler.CodeConflict)
+	j.ID = NewID()
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error { return tx.UpdateJob(bg, j) }), scheduler.CodeNotFound)
+}
+
+func jobLists(t *testing.T, s *db.Store) {
+	for i, name := range []string{"beta", "Alpha", "gamma 100%", "delta_x", `eps\ilon`, "Ümlaut"} {
+		j := NewJob(name)
+		j.DisplayName, j.CreatedAt, j.UpdatedAt = "Show "+name, at(i), at(100-i)
+		j.Enabled = i%2 == 0
+		if i == 0 {
+			j.Executor, j.Origin = "http", scheduler.OriginDemo
+		}
+		tx(t, s, func(tx scheduler.Tx) error { return tx.InsertJob(bg, &j) })
+	}
+	ended := NewExecution(must(s.JobByName(bg, "beta")).ID, at(0))
+	ended.State, ended.FinishedAt = scheduler.Missed, at(1)
+	addExecution(t, s, ended)
+	yes := true
+	for _, c := range []struct {
+		f    scheduler.JobFilter
+		want []string
+		n    int64
+	}{
+		{scheduler.JobFilter{}, []string{"Alpha", "beta", "delta_x", `eps\ilon`, "gamma 100%", "Ümlaut"}, 6},
+		{scheduler.JobFilter{Sort: "-name", Limit: 2}, []string{"Ümlaut", "gamma 100%"}, 6},
+		{scheduler.JobFilter{Sort: "name", Limit: 2, Offset: 1}, []string{"beta", "delta_x"}, 6},
+		{scheduler.JobFilter{Sort: "created", Limit: 2}, []string{"beta", "Alpha"}, 6},
+		{scheduler.JobFilter{Sort: "updated", Limit: 1}, []string{"Ümlaut"}, 6},
+		{scheduler.JobFilter{Offset: 10}, []string{}, 6},
+		{scheduler.JobFilter{Query: "ALPHA"}, []string{"Alpha"}, 1},
+		{scheduler.JobFilter{Query: "show b"}, []string{"beta"}, 1},
+		{scheduler.JobFilter{Query: "%"}, []string{"gamma 100%"}, 1},
+		{scheduler.JobFilter{Query: "_"}, []string{"delta_x"}, 1},
+		{scheduler.JobFilter{Query: `\`}, []string{`eps\ilon`}, 1},
+		{scheduler.JobFilter{Query: "üml"}, []string{"Ümlaut"}, 1},
+		{scheduler.JobFilter{Enabled: &yes, Limit: 2}, []string{"beta", `eps\ilon`}, 3},
+		{scheduler.JobFilter{Executor: "http"}, []string{"beta"}, 1},
+		{scheduler.JobFilter{Origin: scheduler.OriginDemo}, []string{"beta"}, 1},
+		{scheduler.JobFilter{State: scheduler.Missed}, []string{"beta"}, 1},
+		{scheduler.JobFilter{State: scheduler.Failed}, []string{}, 0},
+	} {
+		list, total, err := s.ListJobs(bg, c.f)
+		ok(t, err)
+		names := []string{}
+		for _, j := range list {
+			names = append(names, j.Name)
+		}
+		if d := cmp.Diff(c.want, names); d != "" || total.N != c.n || total.Capped {
+			t.Errorf("%+v: total %+v, want %d, and (-want +got):\n%s", c.f, total, c.n, d)
+		}
+	}
+	_, _, err := s.ListJobs(bg, scheduler.JobFilter{Sort: "name; DROP TABLE jobs"})
+	wantCode(t, err, scheduler.CodeInvalid)
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func enabledJobs(t *testing.T, s *db.Store) {
+	on, off, manual := NewJob("on"), NewJob("off"), NewJob("manual")
+	off.Enabled, manual.Schedules = false, nil
+	tx(t, s, func(tx scheduler.Tx) error {
+		for _, j := range []*scheduler.Job{&on, &off, &manual} {
+			if err := tx.InsertJob(bg, j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var got []scheduler.JobTimes
+	ok(t, s.EachEnabledJob(bg, func(j scheduler.JobTimes) error { got = append(got, j); return nil }))
+	if d := cmp.Diff([]scheduler.JobTimes{{ID: on.ID, Schedules: on.Schedules}}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	boom := errors.New("boom")
+	if err := s.EachEnabledJob(bg, func(scheduler.JobTimes) error { return boom }); !errors.Is(err, boom) {
+		t.Errorf("got %v, want fn's error", err)
+	}
+}
+
+func deleteJob(t *testing.T, s *db.Store) {
+	gone, stays := addJob(t, s, "gone"), addJob(t, s, "stays")
+	for i := range 7 {
+		addExecution(t, s, NewExecution(gone.ID, at(i)))
+	}
+	other := addExecution(t, s, NewExecution(stays.ID, at(50)))
+	var running scheduler.Execution
+	for i, a := range claim(t, s, "w", at(10), 6) { // 4 end, 2 run, 1 waits
+		if i < 4 {
+			finish(t, s, a.Execution, scheduler.Failed, at(20+i))
+			continue
+		}
+		running = a.Execution
+	}
+	c := scheduler.Chunk{FirstLine: 1, Data: []byte("x\n"), Pieces: []scheduler.Piece{{Len: 2, At: at(1).Truncate(time.Millisecond)}}}
+	tx(t, s, func(tx scheduler.Tx) error { return tx.AppendOutput(bg, running.ID, c) })
+	tx(t, s, func(tx scheduler.Tx) error { return tx.DeleteJob(bg, gone.ID) })
+
+	_, err := s.Job(bg, gone.ID)
+	wantCode(t, err, scheduler.CodeNotFound)
+	list, total, err := s.ListExecutions(bg, scheduler.ExecutionFilter{})
+	ok(t, err)
+	if len(list) != 1 || list[0].ID != other.ID || total.N != 1 {
+		t.Errorf("listed: %v of %d, want only the other job's", ids(list), total.N)
+	}
+	list, total, err = s.ListExecutions(bg, scheduler.ExecutionFilter{Trigger: scheduler.TriggerSchedule})
+	ok(t, err)
+	if len(list) != 1 || total.N != 1 {
+		t.Errorf("listed with a filter: %v of %d, want only the other job's", ids(list), total.N)
+	}
+	if list, _, _ := s.ListExecutions(bg, scheduler.ExecutionFilter{JobID: gone.ID}); len(list) != 0 {
+		t.Errorf("a deleted job lists %v", ids(list))
+	}
+	if got := claim(t, s, "w", at(30), 10); len(got) != 0 {
+		t.Errorf("claimed of a deleted job: %v", got)
+	}
+	if next, found, err := s.NextRunAt(bg); err != nil || !found || !next.Equal(at(50)) {
+		t.Errorf("next run at %v, %v, %v; want the other job's %v", next, found, err, at(50))
+	}
+	// What runs is known until it ends, by its job's name.
+	if got := must(s.RunningOn(bg, "w")); len(got) != 2 || got[0].JobName != "gone" || got[0].JobID != gone.ID {
+		t.Errorf("running of a deleted job: %+v", got)
+	}
+	purged := 0
+	for more := true; more && purged < 20; purged++ {
+		tx(t, s, func(tx scheduler.Tx) (err error) { more, err = tx.PurgeDeleted(bg, 2); return err })
+	}
+	if purged < 3 || purged >= 20 {
+		t.Errorf("purged in %d steps of 2, want 3 to 4", purged)
+	}
+	got := must(s.Execution(bg, running.ID))
+	if got.JobName != "gone" || got.State != scheduler.Running {
+		t.Errorf("a running execution of a deleted job is %+v", got)
+	}
+	for _, e := range must(s.RunningOn(bg, "w")) {
+		finish(t, s, e, scheduler.Cancelled, at(40))
+	}
+	tx(t, s, func(tx scheduler.Tx) error {
+		more, err := tx.PurgeDeleted(bg, 100)
+		if more {
+			t.Error("something is left to purge")
+		}
+		return err
+	})
+	_, err = s.Execution(bg, running.ID)
+	wantCode(t, err, scheduler.CodeNotFound)
+	if n, _, err := s.OutputSize(bg, running.ID); n != 0 || err != nil {
+		t.Errorf("a purged execution has %d bytes of output, %v", n, err)
+	}
+	if _, total, _ := s.ListExecutions(bg, scheduler.ExecutionFilter{}); total.N != 1 {
+		t.Errorf("the total is %d after the purge, want 1", total.N)
+	}
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error { return tx.DeleteJob(bg, gone.ID) }), scheduler.CodeNotFound)
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error {
+		_, err := tx.InsertExecution(bg, NewExecution(gone.ID, at(99)))
+		return err
+	}), scheduler.CodeNotFound)
+	addJob(t, s, "gone") // the name is free
+}

@@ -1,0 +1,213 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"belfry/scheduler"
+)
+
+// executions runs a query that begins with listed or known.
+func executions(ctx context.Context, q querier, query string, args ...any) ([]scheduler.Execution, error) {
+	list := []scheduler.Execution{}
+	err := each(ctx, q, query, args, func(rows *sql.Rows) error {
+		e, err := scanExecution(rows)
+		list = append(list, e)
+		return err
+	})
+	return list, err
+}
+
+// Execution returns an execution; also one of a deleted job, until it is purged.
+func (s *Store) Execution(ctx context.Context, id string) (scheduler.Execution, error) {
+	list, err := executions(ctx, s.read, known+"e.id = $1", id)
+	if err != nil {
+		return scheduler.Execution{}, err
+	}
+	if len(list) == 0 {
+		return scheduler.Execution{}, noExecution(id)
+	}
+	return list[0], nil
+}
+
+// Attempts lists the executions of e's group by attempt.
+func (s *Store) Attempts(ctx context.Context, e scheduler.Execution) ([]scheduler.Execution, error) {
+	list, err := executions(ctx, s.read, known+"e.first_id <> '' AND e.first_id = $1 ORDER BY e.attempt", e.Group)
+	if err != nil {
+		return nil, err
+	}
+	first, err := executions(ctx, s.read, known+"e.id = $1", e.Group)
+	return append(first, list...), err
+}
+
+// ListExecutions lists executions, newest first: of one job by due time and
+// attempt, of all by when they were queued.
+func (s *Store) ListExecutions(ctx context.Context, f scheduler.ExecutionFilter) ([]scheduler.Execution, scheduler.Total, error) {
+	limit, offset := page(f.Limit, f.Offset)
+	p := planExecutions(f)
+	list, err := executions(ctx, s.read, p.list(), append(p.args, limit, offset)...)
+	if err != nil {
+		return nil, scheduler.Total{}, err
+	}
+	total, err := s.countExecutions(ctx, f, p)
+	return list, total, err
+}
+
+func page(limit, offset int) (int, int) {
+	if limit <= 0 || limit > scheduler.MaxPage {
+		limit = scheduler.MaxPage
+	}
+	return limit, max(offset, 0)
+}
+
+// executionPlan is a filter as SQL: one branch per state, each of which an index
+// delivers in order, so that the database merges them and reads no more rows
+// than the page has.
+type executionPlan struct {
+	branches []string
+	order    string
+	args     []any
+	simple   bool // only job and states: the counters know the total
+}
+
+func planExecutions(f scheduler.ExecutionFilter) executionPlan {
+	var w where
+	p := executionPlan{order: "queued_at DESC, seq DESC", simple: f.Trigger == "" && f.Worker == "" && f.From.IsZero() && f.To.IsZero()}
+	if f.JobID != "" {
+		w.add("e.job = (SELECT num FROM jobs WHERE id = ?)", f.JobID)
+		p.order = "due_at DESC, attempt DESC"
+	}
+	// Of one job the index by due time gives the order. The others must not look
+	// better to the planner: it would sort what they find.
+	trigger, worker, queued := "e.trigger_kind", "e.worker", "e.queued_at"
+	if f.JobID != "" {
+		trigger, worker, queued = trigger+" || ''", worker+" || ''", queued+" + 0"
+	}
+	if f.Trigger != "" {
+		w.add(trigger+" = ?", string(f.Trigger))
+	}
+	if f.Worker != "" {
+		w.add(worker+" = ? AND e.worker <> ''", f.Worker)
+	}
+	if !f.From.IsZero() {
+		w.add(queued+" >= ?", micros(f.From))
+	}
+	if !f.To.IsZero() {
+		w.add(queued+" < ?", micros(f.To))
+	}
+	p.args = w.args
+	for _, s := range wanted(f.States) {
+		if s.Final() {
+			p.branches = append(p.branches, strings.Join(append(w.conds, "e.state = '"+string(s)+"' AND e.finished_at > 0"), " AND "))
+		} else {
+			p.branches = append(p.branches, strings.Join(append(w.conds, "e.state = '"+string(s)+"' AND e.finished_at = 0"), " AND "))
+		}
+	}
+	if len(f.States) == 0 {
+		p.branches = []string{strings.Join(append(w.conds, "e.seq > 0"), " AND ")}
+	}
+	return p
+}
+
+// wanted returns the valid states of a filter, once each; nothing when it names
+// all or none.
+func wanted(states []scheduler.State) []scheduler.State {
+	var list []scheduler.State
+	for _, s := range scheduler.States {
+		if slices.Contains(states, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (p *executionPlan) list() string {
+	n := len(p.args)
+	var b strings.Builder
+	for i, cond := range p.branches {
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		b.WriteString(listed + cond)
+	}
+	if len(p.branches) == 0 { // only states that do not exist
+		b.WriteString(listed + "e.seq < 0")
+	}
+	b.WriteString(" ORDER BY " + p.order + " LIMIT " + number("$"+strconv.Itoa(n+1)) + " OFFSET " + number("$"+strconv.Itoa(n+2)))
+	return b.String()
+}
+
+// maxCount is the most rows that a total counts one by one.
+const maxCount = 10_000
+
+func (s *Store) countExecutions(ctx context.Context, f scheduler.ExecutionFilter, p executionPlan) (scheduler.Total, error) {
+	if p.simple {
+		return s.countByState(ctx, f.JobID, f.States)
+	}
+	// Hardly ever are there deleted jobs, and without them the index alone counts.
+	var deleted string
+	var total scheduler.Total
+	var any int64
+	if found, err := get(ctx, s.read, "SELECT num FROM job_purge LIMIT 1", nil, &any); err != nil {
+		return total, err
+	} else if found {
+		deleted = " AND e.job NOT IN (SELECT num FROM job_purge)"
+	}
+	for _, cond := range p.branches {
+		var n int64
+		_, err := get(ctx, s.read, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM executions e WHERE "+cond+deleted+
+			" LIMIT "+strconv.Itoa(maxCount+1)+") c", p.args, &n)
+		if err != nil {
+			return total, err
+		}
+		if total.N += n; total.N > maxCount {
+			return scheduler.Total{N: maxCount, Capped: true}, nil
+		}
+	}
+	return total, nil
+}
+
+// ChangedSince lists what is active, and what ended at or after t.
+func (s *Store) ChangedSince(ctx context.Context, t time.Time, limit int) ([]scheduler.Execution, error) {
+	limit = max(limit, 0)
+	list, err := executions(ctx, s.read, listed+
+		"e.finished_at = 0 AND e.state = 'queued' ORDER BY e.queued_at, e.seq LIMIT "+number("$1"), limit)
+	if err != nil {
+		return nil, err
+	}
+	running, err := executions(ctx, s.read, listed+"e.finished_at = 0 AND e.state = 'running' ORDER BY e.queued_at, e.seq")
+	if err != nil {
+		return nil, err
+	}
+	ended, err := executions(ctx, s.read, listed+
+		"e.finished_at > 0 AND e.finished_at >= $1 ORDER BY e.finished_at, e.seq LIMIT "+number("$2"), micros(t), limit)
+	if err != nil {
+		return nil, err
+	}
+	list = append(append(list, running...), ended...)
+	slices.SortStableFunc(list, func(a, b scheduler.Execution) int { return changed(&a).Compare(changed(&b)) })
+	return list[:min(len(list), limit)], nil
+}
+
+// changed returns when e came into its state.
+func changed(e *scheduler.Execution) time.Time {
+	return cmp.Or(e.FinishedAt, e.StartedAt, e.QueuedAt)
+}
+
+// RunningOn lists what is running on a worker, also of deleted jobs.
+func (s *Store) RunningOn(ctx context.Context, worker string) ([]scheduler.Execution, error) {
+	return executions(ctx, s.read, known+
+		"e.finished_at = 0 AND e.state = 'running' AND e.worker = $1 ORDER BY e.queued_at, e.seq", worker)
+}
+
+// NextRunAt returns when the earliest queued execution may be claimed.
+func (s *Store) NextRunAt(ctx context.Context) (time.Time, bool, error) {
+	var at int64
+	found, err := get(ctx, s.read, "SELECT run_at FROM executions WHERE state = 'queued' ORDER BY run_at, seq LIMIT 1", nil, &at)
+	return time.UnixMicro(at).UTC(), found, err
+}

@@ -1,0 +1,169 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"belfry/scheduler"
+)
+
+// ActiveExecutions lists what is queued or running of a job. On PostgreSQL it
+// also keeps the job's other deciders waiting until this transaction ends, as
+// SQLite's one writer does: "none is active" stays true while it matters.
+func (t *tx) ActiveExecutions(ctx context.Context, jobID string, limit int) ([]scheduler.Execution, error) {
+	var num int64
+	if t.s.dialect.update != "" {
+		if _, err := get(ctx, t, "SELECT num FROM jobs WHERE id = $1"+t.s.dialect.update, []any{jobID}, &num); err != nil {
+			return nil, err
+		}
+	}
+	return executions(ctx, t, listed+`e.job = (SELECT num FROM jobs WHERE id = $1) AND e.finished_at = 0
+		ORDER BY e.due_at, e.attempt LIMIT `+number("$2"), jobID, limit)
+}
+
+// InsertExecution stores e unless (job, due time, attempt) exists.
+func (t *tx) InsertExecution(ctx context.Context, e scheduler.Execution) (bool, error) {
+	if !scheduler.State("").CanBecome(e.State) {
+		return false, conflict("an execution cannot begin as %s", e.State)
+	}
+	job, err := t.jobNum(ctx, e.JobID)
+	if err != nil {
+		return false, err
+	}
+	e.FinishedAt = endTime(e)
+	first := e.Group
+	if first == e.ID {
+		first = ""
+	}
+	n, err := t.exec(ctx, `INSERT INTO executions (id, job, state, attempt, due_at, run_at, queued_at, started_at,
+		finished_at, trigger_kind, trigger_by, first_id, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
+		e.ID, job, string(e.State), e.Attempt, micros(e.DueAt), micros(e.RunAt), micros(cmp.Or(e.QueuedAt, e.DueAt)),
+		micros(e.FinishedAt), string(e.Trigger.Kind), clean(e.Trigger.By), first, clean(e.Reason))
+	if err != nil || n == 0 {
+		return false, err
+	}
+	if e.State.Final() {
+		t.pending.end(job, "", e.State, micros(e.DueAt), int64(e.Attempt), micros(e.FinishedAt))
+	} else {
+		t.pending.change(job, "", e.State, 1)
+	}
+	return true, nil
+}
+
+// endTime returns when e ended: an ending without a time would be an active row
+// to the indexes.
+func endTime(e scheduler.Execution) time.Time {
+	if !e.State.Final() {
+		return time.Time{}
+	}
+	if e.FinishedAt.IsZero() {
+		return time.Now()
+	}
+	return e.FinishedAt
+}
+
+// Claim makes queued executions running. The state is asked for twice: the inner
+// query chooses, and on PostgreSQL locks; the outer one makes sure.
+func (t *tx) Claim(ctx context.Context, worker string, now time.Time, limit int) ([]scheduler.Assignment, error) {
+	if limit < 1 {
+		return nil, nil
+	}
+	worker, at := clean(worker), micros(now)
+	var claimed []executionRow
+	err := each(ctx, t, `UPDATE executions SET state = 'running', worker = $1, started_at = $2
+		WHERE seq `+t.s.dialect.among(`SELECT seq FROM executions WHERE state = 'queued' AND run_at <= $2
+			ORDER BY run_at, seq LIMIT `+number("$3")+t.s.dialect.skip)+` AND state = 'queued'
+		RETURNING seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, reason, `+
+		t.s.dialect.version, []any{worker, at, limit}, func(rows *sql.Rows) error {
+		r := executionRow{started: at}
+		r.State, r.Worker = scheduler.Running, worker
+		err := rows.Scan(&r.seq, &r.ID, &r.job, &r.Attempt, &r.due, &r.run, &r.queued, (*string)(&r.Trigger.Kind),
+			&r.Trigger.By, &r.first, &r.Reason, &r.version)
+		claimed = append(claimed, r)
+		return err
+	})
+	if err != nil || len(claimed) == 0 {
+		return nil, err
+	}
+	t.wrote = true
+	slices.SortFunc(claimed, func(a, b executionRow) int {
+		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.seq, b.seq))
+	})
+	list := make([]scheduler.Assignment, 0, len(claimed))
+	for i := range claimed {
+		r := &claimed[i]
+		j, err := t.jobByNum(ctx, r.job, r.version)
+		if scheduler.CodeOf(err) == scheduler.CodeNotFound {
+			// DeleteJob and InsertExecution see to it that this does not happen. If it
+			// does, one stray row must not keep all others from running.
+			t.s.log.Error("claimed an execution without a job", "execution", r.ID)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.JobID, r.JobName = j.ID, j.Name
+		list = append(list, scheduler.Assignment{Execution: r.execution(), Job: j})
+		t.s.claims.put(r.ID, claim{r.seq, r.job, r.due, int64(r.Attempt)})
+		t.pending.change(r.job, scheduler.Queued, scheduler.Running, 1)
+	}
+	return list, nil
+}
+
+// Finish stores e's final state where its state is still from.
+func (t *tx) Finish(ctx context.Context, e scheduler.Execution, from scheduler.State) error {
+	if !e.State.Final() || !from.CanBecome(e.State) {
+		return conflict("an execution that is %s cannot become %s", from, e.State)
+	}
+	at, ok := t.s.claims.take(e.ID)
+	for {
+		if !ok {
+			found, err := get(ctx, t, "SELECT seq, job, due_at, attempt FROM executions WHERE id = $1",
+				[]any{e.ID}, &at.seq, &at.job, &at.due, &at.attempt)
+			if err != nil {
+				return err
+			}
+			if !found {
+				return noExecution(e.ID)
+			}
+		}
+		finished, err := t.finish(ctx, e, from, at)
+		if err != nil || finished {
+			return err
+		}
+		if !ok {
+			break
+		}
+		ok = false // the hint was wrong, perhaps
+	}
+	var is string
+	if _, err := get(ctx, t, "SELECT state FROM executions WHERE id = $1", []any{e.ID}, &is); err != nil {
+		return err
+	}
+	return conflict("the execution is not %s any more: it is %s", from, is)
+}
+
+// finish ends the execution that is stored at a place, if it is there and in the
+// state. The state is written into the text: SQLite compiles a statement anew
+// for each value of a parameter that decides which partial indexes it may use.
+func (t *tx) finish(ctx context.Context, e scheduler.Execution, from scheduler.State, at claim) (bool, error) {
+	var exit any
+	if e.ExitCode != nil {
+		exit = int64(*e.ExitCode)
+	}
+	finished := micros(endTime(e))
+	n, err := t.exec(ctx, `UPDATE executions SET state = $3, reason = $4, finished_at = $5, exit_code = $6,
+		signal = $7, peak_memory = $8, cpu_time = $9
+		WHERE seq = $1 AND id = $2 AND state = '`+string(from)+`'`,
+		at.seq, e.ID, string(e.State), clean(e.Reason), finished, exit, clean(e.Signal), e.PeakMemory, int64(e.CPUTime))
+	if err == nil && n > 0 {
+		t.pending.end(at.job, from, e.State, at.due, at.attempt, finished)
+	}
+	return n > 0, err
+}
+
+func noExecution(id string) error { return notFound("there is no execution %q", id) }

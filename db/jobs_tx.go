@@ -1,0 +1,172 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"belfry/scheduler"
+)
+
+// Job reads a job as this transaction sees it, and on PostgreSQL keeps it as it
+// is until the transaction ends: what is decided from it stays true.
+func (t *tx) Job(ctx context.Context, id string) (scheduler.Job, error) {
+	if t.s.writer != nil {
+		if num, ok := t.s.jobs.num(id); ok {
+			return t.jobByNum(ctx, num, 0)
+		}
+	}
+	var num, version int64
+	found, err := get(ctx, t, "SELECT num, version FROM jobs WHERE id = $1"+t.s.dialect.update, []any{id}, &num, &version)
+	if err != nil {
+		return scheduler.Job{}, err
+	}
+	if !found {
+		return scheduler.Job{}, noJob(id)
+	}
+	return t.jobByNum(ctx, num, version)
+}
+
+func noJob(id string) error { return notFound("there is no job %q", id) }
+
+// jobByNum returns a job; version is the one that the row has, or 0 when the
+// cache is the truth.
+func (t *tx) jobByNum(ctx context.Context, num, version int64) (scheduler.Job, error) {
+	if j, ok := t.s.jobs.get(num, version); ok {
+		return j, nil
+	}
+	var j scheduler.Job
+	err := each(ctx, t, "SELECT "+jobColumns+" FROM jobs WHERE num = $1", []any{num}, func(rows *sql.Rows) (err error) {
+		j, err = scanJob(rows)
+		return err
+	})
+	if err == nil && j.Num != num {
+		err = notFound("there is no job number %d", num)
+	}
+	if err != nil {
+		return j, err
+	}
+	// On PostgreSQL what this transaction wrote may still be taken back, and its
+	// version given to another text.
+	if t.s.writer != nil || !t.wrote {
+		t.s.jobs.put(j)
+	}
+	return j, nil
+}
+
+// jobNum returns the number of a job that exists, and keeps it existing.
+func (t *tx) jobNum(ctx context.Context, id string) (num int64, err error) {
+	if t.s.writer != nil {
+		if num, ok := t.s.jobs.num(id); ok {
+			return num, nil
+		}
+	}
+	found, err := get(ctx, t, "SELECT num FROM jobs WHERE id = $1"+t.s.dialect.share, []any{id}, &num)
+	if err == nil && !found {
+		err = noJob(id)
+	}
+	return num, err
+}
+
+// InsertJob stores j and sets its Num.
+func (t *tx) InsertJob(ctx context.Context, j *scheduler.Job) error {
+	var num int64
+	_, err := get(ctx, t, "SELECT value + 1 FROM counters WHERE name = 'job_num'"+t.s.dialect.update, nil, &num)
+	if err != nil {
+		return err
+	}
+	fields, err := jobFields(j)
+	if err != nil {
+		return translate(err)
+	}
+	n, err := t.exec(ctx, `INSERT INTO jobs (id, name, name_key, search, display_name, notes, enabled, schedules,
+		executor, config, concurrency, retries, retry_delay, retry_factor, retry_max_delay, timeout, grace,
+		origin, version, created_at, updated_at, num)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+		ON CONFLICT DO NOTHING`, append(fields, num)...)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return nameTaken(j.Name)
+	}
+	if _, err := t.exec(ctx, "UPDATE counters SET value = $1 WHERE name = 'job_num'", num); err != nil {
+		return err
+	}
+	j.Num = num
+	return nil
+}
+
+func nameTaken(name string) error { return conflict("the name %q is taken", name) }
+
+// UpdateJob stores j where its version is still j.Version-1.
+func (t *tx) UpdateJob(ctx context.Context, j scheduler.Job) error {
+	var version int64
+	var taken bool
+	found, err := get(ctx, t, "SELECT version, EXISTS (SELECT 1 FROM jobs o WHERE o.name = $2 AND o.id <> $1) FROM jobs WHERE id = $1",
+		[]any{j.ID, clean(j.Name)}, &version, &taken)
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return noJob(j.ID)
+	case taken:
+		return nameTaken(j.Name)
+	}
+	fields, err := jobFields(&j)
+	if err != nil {
+		return translate(err)
+	}
+	t.s.jobs.drop(j.ID)
+	n, err := t.exec(ctx, `UPDATE jobs SET name = $2, name_key = $3, search = $4, display_name = $5, notes = $6,
+		enabled = $7, schedules = $8, executor = $9, config = $10, concurrency = $11, retries = $12,
+		retry_delay = $13, retry_factor = $14, retry_max_delay = $15, timeout = $16, grace = $17, origin = $18,
+		version = $19, created_at = $20, updated_at = $21 WHERE id = $1 AND version = $22`, append(fields, j.Version-1)...)
+	if scheduler.CodeOf(err) == scheduler.CodeConflict {
+		return nameTaken(j.Name)
+	}
+	if err == nil && n == 0 {
+		return conflict("somebody else changed the job meanwhile: it has version %d now", version)
+	}
+	return err
+}
+
+// DeleteJob deletes the job. What is still queued of it is cancelled: nothing
+// could claim it any more.
+func (t *tx) DeleteJob(ctx context.Context, id string) error {
+	var num int64
+	var name string
+	found, err := get(ctx, t, "SELECT num, name FROM jobs WHERE id = $1"+t.s.dialect.update, []any{id}, &num, &name)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return noJob(id)
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	counts, err := countsOf(ctx, t, []int64{num})
+	if err != nil {
+		return err
+	}
+	var total [9]int64
+	for i, s := range scheduler.States {
+		total[i] = -counts[num][s]
+	}
+	if err := addTotals(ctx, t, 0, total); err != nil {
+		return err
+	}
+	now := time.Now().UnixMicro()
+	if _, err := t.exec(ctx, `UPDATE executions SET state = 'cancelled', reason = 'its job was deleted', finished_at = $2
+		WHERE job = $1 AND finished_at = 0 AND state = 'queued'`, num, now); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, "INSERT INTO job_purge (num, id, name, deleted_at) VALUES ($1, $2, $3, $4)",
+		num, id, name, now); err != nil {
+		return err
+	}
+	t.s.jobs.drop(id)
+	_, err = t.exec(ctx, "DELETE FROM jobs WHERE num = $1", num)
+	return err
+}

@@ -1,0 +1,148 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"belfry/scheduler"
+)
+
+// explainer looks at the plan of every query before it runs it.
+type explainer struct {
+	querier
+	t    *testing.T
+	what string
+	n    int
+}
+
+func (x *explainer) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	var plan []string
+	err := each(ctx, x.querier, "EXPLAIN QUERY PLAN "+query, args, func(rows *sql.Rows) error {
+		var id, parent, unused int
+		var detail string
+		err := rows.Scan(&id, &parent, &unused, &detail)
+		plan = append(plan, detail)
+		return err
+	})
+	if err != nil {
+		x.t.Errorf("%s: %v", x.what, err)
+	}
+	x.n++
+	for _, line := range plan {
+		if bad(line) {
+			x.t.Errorf("%s: %s\n  in\n%s\n  of\n%s", x.what, line, strings.Join(plan, "\n"), query)
+		}
+	}
+	return x.querier.query(ctx, query, args...)
+}
+
+// bad says that a step of a plan would read a whole large table, or sort.
+func bad(step string) bool {
+	if strings.Contains(step, "USE TEMP B-TREE FOR ORDER BY") || strings.Contains(step, "AUTOMATIC") {
+		return true
+	}
+	for _, table := range []string{"e", "executions", "output_chunks", "audit"} {
+		// A scan along an index in the wanted order stops at the end of the page.
+		if step == "SCAN "+table || strings.HasPrefix(step, "SCAN "+table+" ") && !strings.Contains(step, "USING") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestPlans: no list, total or statistic of SQLite scans the executions or sorts
+// more than it shows.
+func TestPlans(t *testing.T) {
+	ctx := context.Background()
+	s, err := Open(ctx, Options{Path: filepath.Join(t.TempDir(), "x.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	x := &explainer{querier: s.pool, t: t}
+	s.read = x
+	at := time.Unix(1, 0)
+	states := func(list ...scheduler.State) []scheduler.State { return list }
+	for _, f := range []scheduler.ExecutionFilter{
+		{},
+		{JobID: "j"},
+		{States: states(scheduler.Queued)},
+		{States: states(scheduler.Running)},
+		{States: states(scheduler.Failed)},
+		{States: states(scheduler.Failed, scheduler.Lost, scheduler.TimedOut, scheduler.Queued)},
+		{JobID: "j", States: states(scheduler.Failed)},
+		{JobID: "j", States: states(scheduler.Queued, scheduler.Failed, scheduler.Lost)},
+		{Worker: "w"},
+		{Trigger: scheduler.TriggerManual},
+		{From: at},
+		{To: at},
+		{From: at, To: at.Add(time.Hour)},
+		{From: at, To: at.Add(time.Hour), States: states(scheduler.Failed, scheduler.Lost)},
+		{Worker: "w", States: states(scheduler.Failed)},
+		{Trigger: scheduler.TriggerManual, States: states(scheduler.Failed), From: at},
+		{JobID: "j", Worker: "w"},
+		{JobID: "j", Trigger: scheduler.TriggerManual, From: at},
+	} {
+		x.what = fmt.Sprintf("executions %+v", f)
+		if _, _, err := s.ListExecutions(ctx, f); err != nil {
+			t.Error(err)
+		}
+	}
+	for what, run := range map[string]func() error{
+		"execution": func() error { _, err := s.Execution(ctx, "x"); _ = err; return nil },
+		"attempts":  func() error { _, err := s.Attempts(ctx, scheduler.Execution{Group: "x"}); return err },
+		"changed":   func() error { _, err := s.ChangedSince(ctx, at, 100); return err },
+		"running":   func() error { _, err := s.RunningOn(ctx, "w"); return err },
+		"next":      func() error { _, _, err := s.NextRunAt(ctx); return err },
+		"audit":     func() error { _, _, err := s.ListAudit(ctx, 10, 0); return err },
+		"tail":      func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
+	} {
+		x.what = what
+		if err := run(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, sort := range []string{"", "-name", "created", "-updated"} {
+		x.what = "jobs by " + sort
+		if _, _, err := s.ListJobs(ctx, scheduler.JobFilter{Sort: sort}); err != nil {
+			t.Error(err)
+		}
+	}
+	// These begin with something that exists.
+	x.what = "output"
+	r := &outputReader{ctx: ctx, s: s, seq: 1}
+	for _, cond := range []string{"first_byte <= $2 ORDER BY first_byte DESC", "last_line >= $2 ORDER BY last_line, first_byte", "first_byte = $2"} {
+		if _, err := r.chunk(cond, 1); err != nil {
+			t.Error(err)
+		}
+	}
+	x.what = "statistics"
+	if err := s.addStats(ctx, []int64{1, 2, 3}, 30, map[int64]string{}, map[string]scheduler.JobStats{}); err != nil {
+		t.Error(err)
+	}
+	x.what = "in transactions"
+	err = s.write(ctx, func(t *tx) error {
+		x := *x
+		x.querier = t.querier
+		t.querier = &x
+		if _, err := t.ActiveExecutions(ctx, "j", 1); err != nil {
+			return err
+		}
+		if _, err := t.Claim(ctx, "w", at, 5); err != nil {
+			return err
+		}
+		_, err := t.PurgeDeleted(ctx, 5)
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if x.n < 40 {
+		t.Errorf("only %d queries were looked at", x.n)
+	}
+}
