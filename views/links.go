@@ -1,0 +1,82 @@
+package views
+
+import (
+	"net/url"
+	"strconv"
+
+	"belfry/static"
+)
+
+// Names are people's: every path that holds one is built here.
+
+func asset(name string) string { return static.URL(name) }
+
+// JobPath is a job's page, or with more elements what lies below it.
+func JobPath(name string, more ...string) string { return below("/jobs/", name, more) }
+
+// ExecutionPath is an execution's page, or with more elements what lies below.
+func ExecutionPath(id string, more ...string) string { return below("/executions/", id, more) }
+
+func userPath(name string, more ...string) string { return below("/settings/users/", name, more) }
+
+func tokenPath(id string, more ...string) string { return below("/settings/tokens/", id, more) }
+
+func below(prefix, name string, more []string) string {
+	p := prefix + url.PathEscape(name)
+	for _, m := range more {
+		p += "/" + m
+	}
+	return p
+}
+
+func query(path string, pairs ...string) string {
+	v := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" && !(pairs[i] == "offset" && pairs[i+1] == "0") {
+			v.Set(pairs[i], pairs[i+1])
+		}
+	}
+	if len(v) == 0 {
+		return path
+	}
+	return path + "?" + v.Encode()
+}
+
+func (q JobQuery) path(offset int) string {
+	return query("/jobs", "q", q.Q, "state", q.State, "enabled", q.Enabled, "executor", q.Executor,
+		"sort", q.Sort, "limit", atoi0(q.Limit), "offset", atoi0(offset))
+}
+
+func (q JobQuery) sorted(by string) string {
+	if q.Sort == by || q.Sort == "" && by == "name" {
+		by = "-" + by
+	}
+	q.Sort = by
+	return q.path(0)
+}
+
+func (q JobQuery) narrowed() bool {
+	return q.Q != "" || q.State != "" || q.Enabled != "" || q.Executor != ""
+}
+
+func (q ExecutionQuery) path(offset int) string {
+	return query("/executions", "job", q.Job, "state", q.State, "trigger", q.Trigger, "worker", q.Worker,
+		"from", q.From, "to", q.To, "limit", atoi0(q.Limit), "offset", atoi0(offset))
+}
+
+func (q ExecutionQuery) narrowed() bool {
+	return q.Job != "" || q.State != "" || q.Trigger != "" || q.Worker != "" || q.From != "" || q.To != ""
+}
+
+// ExecutionsOf is the executions page narrowed to a job and a state; both may be
+// empty.
+func ExecutionsOf(job, state string) string { return query("/executions", "job", job, "state", state) }
+
+func atoi0(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func eventsPath(topics string) string { return query("/events", "topics", topics, "format", "html") }

@@ -1,0 +1,284 @@
+// Package views renders Belfry's pages. It is pure: a component sees only its
+// props, which carry the time and the zone, so the same props give the same
+// bytes. Every page is Layout around the fragment that htmx gets from the same
+// URL, and both are exported.
+//
+// The pages run under a content security policy without inline scripts, inline
+// styles or eval: no style attributes, no hx-on, no event filters, no script
+// templates. What moves is in static/js and attaches by data attributes.
+package views
+
+import (
+	"time"
+
+	"belfry/scheduler"
+)
+
+// Nav names an entry of the main navigation.
+type Nav string
+
+// The entries. NavNone is for pages outside of it, such as errors.
+const (
+	NavNone       Nav = ""
+	NavNow        Nav = "now"
+	NavJobs       Nav = "jobs"
+	NavExecutions Nav = "executions"
+	NavSettings   Nav = "settings"
+)
+
+// Page is what the shell and every fragment need: who looks, when, in which
+// zone. A zero Role shows no controls that change anything.
+type Page struct {
+	Title  string // of the tab, without the product's name
+	Active Nav
+	User   string // empty: nobody is logged in
+	Role   scheduler.Role
+	Flash  Flash
+	Now    time.Time
+	Zone   *time.Location // nil is UTC
+
+	// Topics are what the page's board connection asks /events for. Empty opens
+	// none; the execution page opens its own.
+	Topics string
+}
+
+// CanOperate reports whether run, stop, retry, enable and disable are offered.
+func (p Page) CanOperate() bool { return p.Role.Allows(scheduler.Operator) }
+
+// CanEdit reports whether creating, changing and deleting jobs is offered.
+func (p Page) CanEdit() bool { return p.Role.Allows(scheduler.Editor) }
+
+// CanAdmin reports whether the settings are offered.
+func (p Page) CanAdmin() bool { return p.Role.Allows(scheduler.Admin) }
+
+func (p Page) zone() *time.Location {
+	if p.Zone == nil {
+		return time.UTC
+	}
+	return p.Zone
+}
+
+// Flash is one sentence about what the last request did, shown once. Href and
+// Link are an optional place to go next.
+type Flash struct {
+	Kind FlashKind
+	Text string
+	Href string
+	Link string
+}
+
+// FlashKind is how a Flash looks and how urgently it is read out.
+type FlashKind string
+
+// The kinds of flash; "" is FlashInfo.
+const (
+	FlashInfo  FlashKind = "info"
+	FlashGood  FlashKind = "good"
+	FlashError FlashKind = "error"
+)
+
+// LoginProps are the login page's. Next is where to go after it, a local path.
+// Problem is what is wrong with what was sent, in words.
+type LoginProps struct {
+	Page
+	Username string
+	Next     string
+	Problem  string
+}
+
+// ErrorProps are an error's, as a page or as the fragment htmx gets.
+type ErrorProps struct {
+	Page
+	Status    int
+	Heading   string // "There is no such job"
+	Detail    string // what to do about it; may be empty
+	RequestID string
+}
+
+// Fire is a coming instant of a schedule. Note is what is odd about it
+// ("02:30 does not exist on this day: runs at 03:00"), usually empty.
+type Fire struct {
+	At   time.Time // in the schedule's zone
+	Note string
+}
+
+// Upcoming is a job's next fire on the Now page.
+type Upcoming struct {
+	JobName  string
+	Display  string // DisplayName, may be empty
+	Executor string
+	Words    string // the schedule's meaning
+	At       time.Time
+}
+
+// NowProps are the start page's.
+type NowProps struct {
+	Page
+	Failing []JobRowProps       // enabled jobs whose newest ended execution is bad, newest first
+	Running []ExecutionRowProps // longest running first
+	Queued  []ExecutionRowProps // earliest first
+	Next    []Upcoming          // within the next 60 minutes, earliest first
+	Ended   []scheduler.HourCount
+	Since   time.Time // what Ended covers begins here; its hours end with Now's
+
+	// Totals, when the lists above are cut.
+	FailingTotal, RunningTotal, QueuedTotal int64
+
+	Jobs        int64 // how many jobs there are; 0 shows the welcome
+	Busy, Slots int   // of this server's worker; Slots 0 hides them
+}
+
+// JobRowProps is a job with what a list says about it.
+type JobRowProps struct {
+	Job     scheduler.Job
+	Stats   scheduler.JobStats
+	Running int       // executions running now
+	Words   []string  // the meaning of each of Job.Schedules, in words
+	Next    time.Time // zero: none; in the schedule's zone
+}
+
+// JobQuery is the jobs page's filter as the URL has it.
+type JobQuery struct {
+	Q        string
+	State    string // of the newest ended execution
+	Enabled  string // "", "true", "false"
+	Executor string
+	Sort     string
+	Limit    int
+	Offset   int
+}
+
+// JobsProps are the jobs page's.
+type JobsProps struct {
+	Page
+	Query     JobQuery
+	Rows      []JobRowProps
+	Total     scheduler.Total
+	Executors []string // for the facet
+}
+
+// JobProps are one job's page's.
+type JobProps struct {
+	Page
+	Row        JobRowProps
+	Fires      []Fire // the next five
+	Executions []ExecutionRowProps
+	Total      scheduler.Total // of the job's executions
+}
+
+// JobFormProps are the job form's, for a new job and for an existing one.
+// Values and Errors are keyed by the JSON names of the fields: name,
+// display_name, notes, enabled ("true"), schedule, timezone, executor,
+// config.command …, concurrency, retries, retry.delay, retry.factor,
+// retry.max_delay, timeout, grace. Values holds what was typed, so that nothing
+// is lost with an error; FormValues makes it from a draft.
+type JobFormProps struct {
+	Page
+	Job     string // name of the job being edited as it is stored; empty: a new one
+	Version int64  // of that job, sent back as the field "version"
+	Values  map[string]string
+	Errors  map[string]string
+	Problem string // what is wrong with the whole, beside Errors
+	Preview PreviewProps
+	Zones   []string // suggestions for timezone
+	Server  string   // the server's zone, used when timezone is empty
+}
+
+// PreviewProps is what the schedule field says about its text. Problem or the
+// rest is set; all empty asks for a schedule.
+type PreviewProps struct {
+	Page
+	Text    string // the schedule as typed
+	Grammar string // which grammar read it, in words
+	Words   string // its meaning
+	Fires   []Fire // the next five; none: it never fires by itself
+	Problem string // why it cannot be read
+}
+
+// ExecutionRowProps is an execution with what a list says about it.
+type ExecutionRowProps struct {
+	Execution scheduler.Execution
+	Display   string        // the job's DisplayName, may be empty
+	Median    time.Duration // of the job's recent runs, 0 unknown: the ETA
+}
+
+// ExecutionQuery is the executions page's filter as the URL has it. From and To
+// are kept as typed.
+type ExecutionQuery struct {
+	Job     string
+	State   string
+	Trigger string
+	Worker  string
+	From    string
+	To      string
+	Limit   int
+	Offset  int
+}
+
+// ExecutionsProps are the executions page's. Errors are about From and To.
+type ExecutionsProps struct {
+	Page
+	Query  ExecutionQuery
+	Rows   []ExecutionRowProps
+	Total  scheduler.Total
+	Errors map[string]string
+}
+
+// ExecutionProps are the live page's.
+type ExecutionProps struct {
+	Page
+	Row        ExecutionRowProps
+	JobDeleted bool
+	Attempts   []scheduler.Execution // of the group by attempt, this one included
+	OfAttempts int                   // how many there may be: 1 + the job's retries
+	Next       time.Time             // the job's next fire, shown at the end; zero: none
+
+	Lines  []Line // the tail
+	Cursor string // where /events goes on after Lines: the id of its last output event
+}
+
+// Line is one line of output, rendered.
+type Line struct {
+	N      int64 // from 1
+	At     time.Time
+	Stream scheduler.Stream
+	HTML   string // from Terminal.Line: safe, without line breaks
+	Open   bool   // its newline has not come yet; it will be sent again
+}
+
+// UserRow is a user in the settings.
+type UserRow struct {
+	User scheduler.User
+	Self bool // the one who looks
+}
+
+// UsersProps are the users' settings page's. Values and Errors belong to the
+// form that makes a user (username, password, role); with On set, to the forms
+// of that user instead (role, password).
+type UsersProps struct {
+	Page
+	Users   []UserRow
+	Values  map[string]string
+	Errors  map[string]string
+	On      string
+	Problem string
+}
+
+// TokenRow is a token in the settings.
+type TokenRow struct {
+	Token scheduler.Token
+	Owner string // name of the user who made it
+}
+
+// TokensProps are the tokens' settings page's. Secret is set once, in the
+// answer that made the token named SecretName. Values and Errors: name, role,
+// expires (days, empty for never).
+type TokensProps struct {
+	Page
+	Tokens     []TokenRow
+	Values     map[string]string
+	Errors     map[string]string
+	Problem    string
+	Secret     string
+	SecretName string
+}
