@@ -1,0 +1,236 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"belfry/handlers/httpkit"
+	"belfry/scheduler"
+	"belfry/views"
+)
+
+func (s *Server) listExecutions(c echo.Context) error {
+	f, q, fields, err := s.executionFilter(c)
+	if err != nil {
+		return err
+	}
+	var list []scheduler.Execution
+	var total scheduler.Total
+	if f.Limit > 0 {
+		if list, total, err = s.Store.ListExecutions(c.Request().Context(), f); err != nil {
+			return err
+		}
+	}
+	if form(c.Request()) == asJSON {
+		return respond(c, http.StatusOK, answer{json: listOf(presentExecutions(list), total)})
+	}
+	return s.executionsPage(c, list, views.ExecutionsProps{Query: q, Total: total, Errors: fields})
+}
+
+func (s *Server) executionsPage(c echo.Context, list []scheduler.Execution, props views.ExecutionsProps) (err error) {
+	props.Page = s.boardPage(c, "Executions", views.NavExecutions)
+	if props.Rows, err = s.executionRows(c.Request().Context(), list); err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, answer{page: views.ExecutionsPage(props), fragment: views.ExecutionsTable(props)})
+}
+
+// executionFilter reads the filter of a list of executions. For pages, which
+// search while one types, a wrong time is shown beside its field, and a job that
+// is not there has no executions: Limit is 0. For programs both are errors.
+func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, views.ExecutionQuery, map[string]string, error) {
+	q := httpkit.ReadQuery(c.Request())
+	var states []string
+	for _, state := range scheduler.States {
+		states = append(states, string(state))
+	}
+	var f scheduler.ExecutionFilter
+	for _, state := range q.Many("state", states...) {
+		f.States = append(f.States, scheduler.State(state))
+	}
+	f.Trigger = scheduler.TriggerKind(q.OneOf("trigger", "schedule", "manual", "api", "retry"))
+	f.Worker = q.Text("worker")
+	f.Limit, f.Offset = q.Page(pageSize)
+	job := q.Text("job")
+	err := q.Err()
+	f.From, f.To = q.Time("from", s.Zone), q.Time("to", s.Zone)
+	asked := views.ExecutionQuery{
+		Job: job, State: joinStates(f.States), Trigger: string(f.Trigger), Worker: f.Worker,
+		From: q.Raw("from"), To: q.Raw("to"), Limit: f.Limit, Offset: f.Offset,
+	}
+	program := form(c.Request()) == asJSON
+	if err == nil && program {
+		err = q.Err()
+	}
+	if err != nil {
+		return f, asked, nil, err
+	}
+	if job != "" {
+		j, err := s.Store.JobByName(c.Request().Context(), job)
+		if scheduler.CodeOf(err) == scheduler.CodeNotFound && !program {
+			f.Limit, err = 0, nil
+		}
+		if err != nil {
+			return f, asked, nil, err
+		}
+		f.JobID = j.ID
+	}
+	return f, asked, fieldMap(q.Fields()), nil
+}
+
+func joinStates(states []scheduler.State) string {
+	var b []string
+	for _, s := range states {
+		b = append(b, string(s))
+	}
+	return strings.Join(b, ",")
+}
+
+// fieldMap puts what is wrong beside its fields; the first of each field counts.
+func fieldMap(fields []scheduler.FieldError) map[string]string {
+	m := map[string]string{}
+	for _, f := range fields {
+		if m[f.Field] == "" {
+			m[f.Field] = f.Message
+		}
+	}
+	return m
+}
+
+// executionRows adds what rows say about their jobs.
+func (s *Server) executionRows(ctx context.Context, list []scheduler.Execution) ([]views.ExecutionRowProps, error) {
+	names := map[string]string{}
+	var ids []string // of jobs that something runs of: only that has an ETA
+	for _, e := range list {
+		if _, seen := names[e.JobID]; !seen {
+			j, err := s.Store.Job(ctx, e.JobID)
+			if err != nil && scheduler.CodeOf(err) != scheduler.CodeNotFound {
+				return nil, err
+			}
+			names[e.JobID] = j.DisplayName
+		}
+		if e.State == scheduler.Running {
+			ids = append(ids, e.JobID)
+		}
+	}
+	var stats map[string]scheduler.JobStats
+	if len(ids) > 0 {
+		var err error
+		if stats, err = s.Store.JobStats(ctx, ids, recentShown); err != nil {
+			return nil, err
+		}
+	}
+	rows := make([]views.ExecutionRowProps, len(list))
+	for i, e := range list {
+		rows[i] = views.ExecutionRowProps{Execution: e, Display: names[e.JobID], Median: stats[e.JobID].MedianTook}
+	}
+	return rows, nil
+}
+
+func (s *Server) showExecution(c echo.Context) error {
+	e, err := s.execution(c)
+	if err != nil {
+		return err
+	}
+	if form(c.Request()) == asJSON {
+		return respond(c, http.StatusOK, answer{json: presentExecution(e)})
+	}
+	props, err := s.executionProps(c.Request().Context(), s.page(c, e.JobName, views.NavExecutions), e)
+	if err != nil {
+		return err
+	}
+	if form(c.Request()) == asFragment {
+		return respond(c, http.StatusOK, answer{page: views.ExecutionHeader(props)})
+	}
+	if err := s.addTail(c.Request().Context(), &props); err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, answer{page: views.ExecutionPage(props)})
+}
+
+// execution reads the execution of the path.
+func (s *Server) execution(c echo.Context) (scheduler.Execution, error) {
+	id, err := httpkit.Param(c, "id")
+	if err != nil {
+		return scheduler.Execution{}, err
+	}
+	return s.Store.Execution(c.Request().Context(), id)
+}
+
+// executionProps is what an execution's page says besides its output.
+func (s *Server) executionProps(ctx context.Context, page views.Page, e scheduler.Execution) (views.ExecutionProps, error) {
+	p := views.ExecutionProps{Page: page, OfAttempts: e.Attempt}
+	p.Row = views.ExecutionRowProps{Execution: e}
+	var err error
+	if p.Attempts, err = s.Store.Attempts(ctx, e); err != nil {
+		return p, err
+	}
+	j, err := s.Store.Job(ctx, e.JobID)
+	switch {
+	case scheduler.CodeOf(err) == scheduler.CodeNotFound:
+		p.JobDeleted = true
+		return p, nil
+	case err != nil:
+		return p, err
+	}
+	p.OfAttempts, p.Next, p.Row.Display = max(1+j.Retries, len(p.Attempts)), s.nextFire(j), j.DisplayName
+	stats, err := s.Store.JobStats(ctx, []string{j.ID}, recentShown)
+	p.Row.Median = stats[j.ID].MedianTook
+	return p, err
+}
+
+type idOut struct {
+	ID string `json:"id"`
+}
+
+func (s *Server) runJob(c echo.Context) error {
+	name, err := httpkit.Param(c, "name")
+	if err != nil {
+		return err
+	}
+	e, err := s.Service.RunJob(c.Request().Context(), httpkit.Principal(c), name)
+	if err != nil {
+		return err
+	}
+	return s.queued(c, e, "Queued "+name+".")
+}
+
+func (s *Server) retryExecution(c echo.Context) error {
+	id, err := httpkit.Param(c, "id")
+	if err != nil {
+		return err
+	}
+	e, err := s.Service.RetryExecution(c.Request().Context(), httpkit.Principal(c), id)
+	if err != nil {
+		return err
+	}
+	return s.queued(c, e, "Queued another attempt of "+e.JobName+".")
+}
+
+// queued answers with an execution that was made: a browser goes there, htmx
+// says where it is.
+func (s *Server) queued(c echo.Context, e scheduler.Execution, said string) error {
+	at := views.ExecutionPath(e.ID)
+	if form(c.Request()) == asJSON {
+		c.Response().Header().Set("Location", at)
+	}
+	flash := views.Flash{Kind: views.FlashGood, Text: said}
+	toast := flash
+	toast.Href, toast.Link = at, "Show it"
+	return s.done(c, http.StatusAccepted, at, flash, answer{fragment: views.Toast(toast), json: idOut{e.ID}})
+}
+
+func (s *Server) stopExecution(c echo.Context) error {
+	id, err := httpkit.Param(c, "id")
+	if err != nil {
+		return err
+	}
+	if err := s.Service.StopExecution(c.Request().Context(), httpkit.Principal(c), id); err != nil {
+		return err
+	}
+	flash := views.Flash{Kind: views.FlashInfo, Text: "Stopping."}
+	return s.done(c, http.StatusAccepted, views.ExecutionPath(id), flash, answer{fragment: views.Toast(flash), json: idOut{id}})
+}

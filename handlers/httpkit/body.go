@@ -1,0 +1,123 @@
+package httpkit
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"belfry/scheduler"
+)
+
+// MaxBody is how many bytes a request may send.
+const MaxBody = 1 << 20
+
+// TooLarge is what a longer body gets.
+func TooLarge() error {
+	return Refuse(http.StatusRequestEntityTooLarge, scheduler.CodeTooLarge, "the body is too large: at most %d bytes", MaxBody)
+}
+
+// IsJSON reports whether the body says it is JSON.
+func IsJSON(r *http.Request) bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	return kind == "application/json" || strings.HasSuffix(kind, "+json")
+}
+
+// JSON reads the body, one JSON value of at most MaxBody bytes, into *into.
+// Field names that *into does not have, or that come twice, are refused.
+func JSON[T any](c echo.Context, into *T) error {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, MaxBody))
+	if err != nil {
+		return readError(err)
+	}
+	if err := strict(raw, reflect.TypeFor[T]()); err != nil {
+		return err
+	}
+	return typeError(json.Unmarshal(raw, into))
+}
+
+func typeError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong) && wrong.Field == "":
+		return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body must be %s, not %s", inWords(wrong.Type), wrong.Value)
+	case errors.As(err, &wrong):
+		return BadField(wrong.Field, "must be %s, not %s", inWords(wrong.Type), wrong.Value)
+	}
+	return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body is not valid JSON: %s", err.Error())
+}
+
+// inWords names the JSON type that a Go type is read from.
+func inWords(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return inWords(t.Elem())
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a text in quotes"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Float64:
+		return "a number"
+	default:
+		return "a whole number"
+	}
+}
+
+func readError(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return TooLarge()
+	}
+	return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body could not be read")
+}
+
+// Form reads the body as a form, urlencoded or multipart.
+func Form(c echo.Context) (url.Values, error) {
+	r := c.Request()
+	r.Body = http.MaxBytesReader(c.Response(), r.Body, MaxBody)
+	kind, _, _ := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	switch kind {
+	case echo.MIMEApplicationForm:
+		if err := r.ParseForm(); err != nil {
+			return nil, readError(err)
+		}
+	case echo.MIMEMultipartForm:
+		if err := r.ParseMultipartForm(MaxBody); err != nil {
+			return nil, readError(err)
+		}
+		defer func() { _ = r.MultipartForm.RemoveAll() }() // at most MaxBody: it is in memory
+	default:
+		return nil, Refuse(http.StatusUnsupportedMediaType, scheduler.CodeInvalid,
+			"send the body as application/json, application/x-www-form-urlencoded or multipart/form-data")
+	}
+	return r.PostForm, checkForm(r.PostForm)
+}
+
+// checkForm refuses what cannot have come from a form: a field with two
+// different values (a check box with its hidden twin has), and JSON that was
+// sent as a form, which is curl's default.
+func checkForm(form url.Values) error {
+	for field, values := range form {
+		if strings.HasPrefix(field, "{") {
+			return Refuse(http.StatusUnsupportedMediaType, scheduler.CodeInvalid, "the body looks like JSON; send it with Content-Type: application/json")
+		}
+		for _, v := range values[1:] {
+			if v != values[0] && v != "true" && v != "false" {
+				return BadField(shown(field), "is given twice")
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"belfry/scheduler"
+	"belfry/views"
+)
+
+const (
+	nowRows  = 20        // of each list on the start page
+	nowAhead = time.Hour // how far it looks
+	nowBack  = 23 * time.Hour
+)
+
+// badStates are the endings that make a job failing.
+var badStates = []scheduler.State{scheduler.Failed, scheduler.TimedOut, scheduler.Lost, scheduler.Missed}
+
+// showNow is the start page: what fails, runs, waits and comes.
+func (s *Server) showNow(c echo.Context) error {
+	ctx := c.Request().Context()
+	props := views.NowProps{Page: s.boardPage(c, "Now", views.NavNow)}
+	if s.Load != nil {
+		props.Busy, props.Slots = s.Load()
+	}
+	for _, part := range []func(context.Context, *views.NowProps) error{s.nowFailing, s.nowActive, s.nowNext, s.nowEnded} {
+		if err := part(ctx, &props); err != nil {
+			return err
+		}
+	}
+	a := answer{page: views.NowPage(props), fragment: views.NowBoard(props)}
+	if form(c.Request()) == asJSON {
+		a.json = s.presentNow(props)
+	}
+	return respond(c, http.StatusOK, a)
+}
+
+func (s *Server) nowFailing(ctx context.Context, p *views.NowProps) error {
+	enabled := true
+	for _, state := range badStates {
+		jobs, total, err := s.Store.ListJobs(ctx, scheduler.JobFilter{State: state, Enabled: &enabled, Limit: nowRows})
+		if err != nil {
+			return err
+		}
+		p.FailingTotal += total.N
+		ids := make([]string, len(jobs))
+		for i := range jobs {
+			ids[i] = jobs[i].ID
+		}
+		stats, err := s.Store.JobStats(ctx, ids, recentShown)
+		if err != nil {
+			return err
+		}
+		p.Failing = append(p.Failing, s.jobRows(jobs, stats)...)
+	}
+	newest(p.Failing)
+	p.Failing = p.Failing[:min(nowRows, len(p.Failing))]
+	_, all, err := s.Store.ListJobs(ctx, scheduler.JobFilter{Limit: 1})
+	p.Jobs = all.N
+	return err
+}
+
+func (s *Server) nowActive(ctx context.Context, p *views.NowProps) (err error) {
+	if p.Running, p.RunningTotal, err = s.oldestFirst(ctx, scheduler.Running); err != nil {
+		return err
+	}
+	p.Queued, p.QueuedTotal, err = s.oldestFirst(ctx, scheduler.Queued)
+	return err
+}
+
+// oldestFirst lists the oldest executions in a state: lists come newest first,
+// so these are the last.
+func (s *Server) oldestFirst(ctx context.Context, state scheduler.State) ([]views.ExecutionRowProps, int64, error) {
+	f := scheduler.ExecutionFilter{States: []scheduler.State{state}, Limit: nowRows}
+	list, total, err := s.Store.ListExecutions(ctx, f)
+	if err == nil && total.N > nowRows {
+		f.Offset = int(total.N) - nowRows
+		list, total, err = s.Store.ListExecutions(ctx, f)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	slices.Reverse(list)
+	rows, err := s.executionRows(ctx, list)
+	return rows, total.N, err
+}
+
+func (s *Server) nowNext(ctx context.Context, p *views.NowProps) error {
+	for _, due := range s.Timetable.Upcoming(nowRows) {
+		if due.At.After(p.Now.Add(nowAhead)) {
+			break
+		}
+		j, err := s.Store.Job(ctx, due.JobID)
+		if scheduler.CodeOf(err) == scheduler.CodeNotFound {
+			continue // deleted a moment ago
+		}
+		if err != nil {
+			return err
+		}
+		p.Next = append(p.Next, views.Upcoming{
+			JobName: j.Name, Display: j.DisplayName, Executor: j.Executor, Words: strings.Join(s.words(j.Schedules), ", "), At: due.At,
+		})
+	}
+	return nil
+}
+
+func (s *Server) nowEnded(ctx context.Context, p *views.NowProps) (err error) {
+	p.Since = p.Now.Add(-nowBack).Truncate(time.Hour)
+	p.Ended, err = s.Store.Ended(ctx, p.Since)
+	return err
+}
+
+type nowOut struct {
+	Failing      []jobOut       `json:"failing"`
+	FailingTotal int64          `json:"failing_total"`
+	Running      []executionOut `json:"running"`
+	RunningTotal int64          `json:"running_total"`
+	Queued       []executionOut `json:"queued"`
+	QueuedTotal  int64          `json:"queued_total"`
+	Next         []dueOut       `json:"next"`
+	Ended        []endedOut     `json:"ended"`
+	Jobs         int64          `json:"jobs"`
+	Busy         int            `json:"busy"`
+	Slots        int            `json:"slots"`
+	Version      string         `json:"version"`
+}
+
+type dueOut struct {
+	Job string  `json:"job"`
+	At  instant `json:"at"`
+}
+
+type endedOut struct {
+	Hour  instant `json:"hour"`
+	State string  `json:"state"`
+	Count int64   `json:"count"`
+}
+
+func (s *Server) presentNow(p views.NowProps) nowOut {
+	out := nowOut{
+		Failing: []jobOut{}, FailingTotal: p.FailingTotal, Next: []dueOut{}, Ended: []endedOut{},
+		Running: presentRows(p.Running), RunningTotal: p.RunningTotal,
+		Queued: presentRows(p.Queued), QueuedTotal: p.QueuedTotal,
+		Jobs: p.Jobs, Busy: p.Busy, Slots: p.Slots, Version: s.Version,
+	}
+	for _, r := range p.Failing {
+		out.Failing = append(out.Failing, s.presentJob(r.Job, r.Stats))
+	}
+	for _, u := range p.Next {
+		out.Next = append(out.Next, dueOut{u.JobName, instant(u.At)})
+	}
+	for _, e := range p.Ended {
+		out.Ended = append(out.Ended, endedOut{instant(e.Hour), string(e.State), e.N})
+	}
+	return out
+}
+
+func presentRows(rows []views.ExecutionRowProps) []executionOut {
+	out := make([]executionOut, len(rows))
+	for i := range rows {
+		out[i] = presentExecution(rows[i].Execution)
+	}
+	return out
+}
+
+// newest orders jobs by when their last run ended, the newest first.
+func newest(rows []views.JobRowProps) {
+	slices.SortStableFunc(rows, func(a, b views.JobRowProps) int {
+		return endOf(b.Stats).Compare(endOf(a.Stats))
+	})
+}
+
+func endOf(s scheduler.JobStats) time.Time {
+	if s.Last == nil {
+		return time.Time{}
+	}
+	return s.Last.FinishedAt
+}

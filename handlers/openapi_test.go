@@ -1,0 +1,187 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+
+	"belfry/scheduler"
+)
+
+// TestAnswersAreAsDescribed sends a request to every operation of openapi.json,
+// and one that fails, and validates the requests and the answers against it.
+func TestAnswersAreAsDescribed(t *testing.T) {
+	w := newWorld(t)
+	d := description(t)
+	w.job("one")
+	running := w.finished("one", "first\nsecond\n")
+	queued := w.run("one")
+	w.must(w.service.CreateUser(t.Context(), scheduler.Server, "bob", "12345678", scheduler.Viewer))
+	token, _, err := w.service.CreateToken(t.Context(), scheduler.Server, "old", scheduler.Viewer, 0)
+	w.must(err)
+	admin := scheduler.Admin
+	const body = `{"name":"made","schedule":"*/5 * * * *","timezone":"UTC","executor":"shell","config":{"command":"true"},"retry":{"delay":"5s"},"timeout":"30s"}`
+	covered := map[string]bool{}
+	for _, c := range []struct {
+		ask
+		status int
+	}{
+		{ask{path: "/"}, 200},
+		{ask{path: "/jobs?limit=2&sort=-created&enabled=true"}, 200},
+		{ask{path: "/jobs?limit=1001"}, 400},
+		{ask{method: "POST", path: "/jobs", body: body}, 201},
+		{ask{method: "POST", path: "/jobs", body: body}, 409},
+		{ask{method: "POST", path: "/jobs", body: `{"name":7}`}, 400},
+		{ask{method: "POST", path: "/jobs", body: `{"name":"a b"}`}, 422},
+		{ask{path: "/jobs/preview?schedule=30+2+*+*+*&timezone=Europe/Berlin"}, 200},
+		{ask{path: "/jobs/preview?schedule=x"}, 422},
+		{ask{path: "/jobs/one"}, 200},
+		{ask{path: "/jobs/nobody"}, 404},
+		{ask{method: "PUT", path: "/jobs/made", body: `{"config":{"argv":["a"]},"schedules":[{"text":"@hourly"}],"enabled":false}`}, 200},
+		{ask{method: "POST", path: "/jobs/one/run"}, 202},
+		{ask{method: "POST", path: "/jobs/one/disable"}, 200},
+		{ask{method: "POST", path: "/jobs/one/enable"}, 200},
+		{ask{method: "DELETE", path: "/jobs/made"}, 204},
+		{ask{path: "/executions?job=one&state=queued,succeeded&limit=5"}, 200},
+		{ask{path: "/executions?state=unknown"}, 400},
+		{ask{path: "/executions/" + running.ID}, 200},
+		{ask{path: "/executions/" + queued}, 200},
+		{ask{path: "/executions/" + running.ID + "/output"}, 200},
+		{ask{path: "/executions/" + running.ID + "/output"}.with("Range", "bytes=0-1"), 206},
+		{ask{path: "/executions/" + running.ID + "/output"}.with("Range", "bytes=99-"), 416},
+		{ask{path: "/executions/" + running.ID + "/lines?count=10"}, 200},
+		{ask{method: "POST", path: "/executions/" + queued + "/stop"}, 202},
+		{ask{method: "POST", path: "/executions/" + queued + "/stop"}, 409},
+		{ask{method: "POST", path: "/executions/" + queued + "/retry"}, 202},
+		{ask{path: "/events"}, 200},
+		{ask{path: "/events?topics=nonsense"}, 422},
+		{ask{path: "/settings/users"}, 200},
+		{ask{method: "POST", path: "/settings/users", body: `{"username":"eve","password":"12345678","role":"viewer"}`}, 201},
+		{ask{method: "POST", path: "/settings/users/eve/role", body: `{"role":"operator"}`}, 204},
+		{ask{method: "POST", path: "/settings/users/eve/password", body: `{"password":"87654321"}`}, 204},
+		{ask{method: "DELETE", path: "/settings/users/eve"}, 204},
+		{ask{path: "/settings/tokens"}, 200},
+		{ask{method: "POST", path: "/settings/tokens", body: `{"name":"ci","role":"viewer","ttl":"720h"}`}, 201},
+		{ask{method: "DELETE", path: "/settings/tokens/" + token.ID}, 204},
+		{ask{method: "POST", path: "/login", body: `{"username":"bob","password":"12345678"}`}, 303},
+		{ask{method: "POST", path: "/login", form: url.Values{"username": {"bob"}, "password": {"wrong"}}}, 401},
+		{ask{method: "POST", path: "/logout"}, 303},
+		{ask{path: "/health/liveness"}, 200},
+		{ask{path: "/health/readiness"}, 200},
+		{ask{path: "/openapi.json"}, 200},
+	} {
+		if c.method == "" {
+			c.method = "GET"
+		}
+		c.as = admin
+		rec := w.expect(c.status, c.ask)
+		covered[d.validate(t, c.ask, rec)] = true
+	}
+	for _, id := range d.operations() {
+		if !covered[id] {
+			t.Errorf("nothing asked for %s", id)
+		}
+	}
+}
+
+// TestEveryRouteIsDescribed compares the document with the routes. Only what
+// pages need besides, and browsers, is left out.
+func TestEveryRouteIsDescribed(t *testing.T) {
+	w := newWorld(t)
+	d := description(t)
+	pages := []string{
+		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
+		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
+	}
+	described := map[string]bool{}
+	for path, item := range d.doc.Paths.Map() {
+		for method := range item.Operations() {
+			described[method+" "+path] = true
+		}
+	}
+	for _, r := range w.server.routes() {
+		key := r.method + " " + strings.NewReplacer(":name", "{name}", ":id", "{id}").Replace(r.path)
+		if described[key] == slices.Contains(pages, key) {
+			t.Errorf("%s: described: %t", key, described[key])
+		}
+		delete(described, key)
+	}
+	for key := range described {
+		t.Errorf("%s is described and not there", key)
+	}
+}
+
+type document struct {
+	doc    *openapi3.T
+	router routers.Router
+}
+
+func description(t *testing.T) document {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(openAPIDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	router, err := legacy.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document{doc, router}
+}
+
+func (d document) operations() []string {
+	var ids []string
+	for _, item := range d.doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			ids = append(ids, op.OperationID)
+		}
+	}
+	return ids
+}
+
+// validate checks an answer, and the request too if it was a good one. It
+// returns the operation's id.
+func (d document) validate(t *testing.T, a ask, rec *httptest.ResponseRecorder) string {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), a.method, a.path, strings.NewReader(a.body))
+	r.Header.Set("Content-Type", "application/json")
+	route, params, err := d.router.FindRoute(r)
+	if err != nil {
+		t.Fatalf("%s %s: %v", a.method, a.path, err)
+	}
+	in := &openapi3filter.RequestValidationInput{
+		Request: r, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{
+			IncludeResponseStatus: true, AuthenticationFunc: func(context.Context, *openapi3filter.AuthenticationInput) error { return nil },
+		},
+	}
+	if rec.Code < 400 && a.form == nil {
+		if err := openapi3filter.ValidateRequest(t.Context(), in); err != nil {
+			t.Errorf("%s %s: the request: %v", a.method, a.path, err)
+		}
+	}
+	out := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: in, Status: rec.Code, Header: rec.Header(), Options: in.Options,
+		Body: io.NopCloser(bytes.NewReader(rec.Body.Bytes())),
+	}
+	if kind := rec.Header().Get("Content-Type"); strings.HasPrefix(kind, "text/") {
+		out.Options = &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: true}
+	}
+	if err := openapi3filter.ValidateResponse(t.Context(), out); err != nil {
+		t.Errorf("%s %s: the answer %d: %v", a.method, a.path, rec.Code, err)
+	}
+	return route.Operation.OperationID
+}

@@ -1,0 +1,142 @@
+package handlers
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+
+	"belfry/handlers/httpkit"
+	"belfry/views"
+)
+
+// rendering is what a client can read.
+type rendering int
+
+const (
+	asJSON rendering = iota
+	asPage
+	asFragment
+)
+
+// form decides what a client gets. htmx says what it is, except where it loads
+// whole pages; browsers ask for text/html by name; everything else is a program,
+// also when it accepts anything.
+func form(r *http.Request) rendering {
+	h := r.Header
+	if h.Get("HX-Request") == "true" && h.Get("HX-Boosted") != "true" && h.Get("HX-History-Restore-Request") != "true" {
+		return asFragment
+	}
+	accept := h.Values(echo.HeaderAccept)
+	html, asked := quality(accept, "text/html")
+	if wish, also := quality(accept, "application/json"); !asked || html == 0 || also && wish > html {
+		return asJSON
+	}
+	return asPage
+}
+
+// quality is how much a media type or an encoding is wanted, if it is named.
+func quality(accept []string, kind string) (q float64, named bool) {
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		name, params, err := mime.ParseMediaType(part)
+		if err != nil || name != kind {
+			continue
+		}
+		q = 1
+		if text, ok := params["q"]; ok {
+			if q, err = strconv.ParseFloat(text, 64); err != nil {
+				q = 0
+			}
+		}
+		return q, true
+	}
+	return 0, false
+}
+
+// answer is one result in its renderings. A nil fragment is the page's.
+type answer struct {
+	page     templ.Component
+	fragment templ.Component
+	json     any
+	mime     string // of json; "" is application/json
+}
+
+// respond renders into a buffer first, so that what fails to render can still
+// become an error with its status.
+func respond(c echo.Context, status int, a answer) error {
+	c.Response().Header().Set(echo.HeaderVary, "Accept, HX-Request, HX-Boosted, HX-History-Restore-Request, Cookie, Authorization")
+	var b bytes.Buffer
+	how := form(c.Request())
+	component := a.page
+	switch {
+	case how == asJSON:
+		return respondJSON(c, status, a)
+	case how == asFragment && a.fragment != nil:
+		component = a.fragment
+	}
+	if err := component.Render(c.Request().Context(), &b); err != nil {
+		return err
+	}
+	return blob(c, status, echo.MIMETextHTMLCharsetUTF8, b.Bytes())
+}
+
+func respondJSON(c echo.Context, status int, a answer) error {
+	kind := a.mime
+	if kind == "" {
+		kind = echo.MIMEApplicationJSON
+	}
+	b, err := json.Marshal(a.json)
+	if err != nil {
+		return err
+	}
+	return blob(c, status, kind, append(b, '\n'))
+}
+
+// done answers a mutation that has nothing to show: a program gets what it
+// changed, htmx a fragment, and a form is sent on to a page that says what was
+// done.
+func (s *Server) done(c echo.Context, status int, to string, flash views.Flash, a answer) error {
+	switch form(c.Request()) {
+	case asPage:
+		s.setFlash(c, flash)
+		return c.Redirect(http.StatusSeeOther, s.back(c, to))
+	case asFragment:
+		if a.fragment == nil { // there is nothing to patch: the page has to change
+			s.setFlash(c, flash)
+			c.Response().Header().Set("HX-Redirect", to)
+			return c.NoContent(http.StatusOK)
+		}
+		return respond(c, http.StatusOK, a)
+	default:
+		if status == http.StatusNoContent {
+			return c.NoContent(status)
+		}
+		return respond(c, status, a)
+	}
+}
+
+// back is where a form wants to return to, if it says so.
+func (s *Server) back(c echo.Context, to string) string {
+	values, err := httpkit.Form(c)
+	if err != nil || values.Get("back") == "" {
+		return to
+	}
+	return localPath(values.Get("back"))
+}
+
+// page begins what every page shows, and takes the flash that waits for it.
+func (s *Server) page(c echo.Context, title string, active views.Nav) views.Page {
+	p := httpkit.Principal(c)
+	page := views.Page{
+		Title: title, Active: active, User: p.Name, Role: p.Role, Now: s.Now(), Zone: s.Zone,
+	}
+	if form(c.Request()) == asPage {
+		page.Flash = takeFlash(c)
+	}
+	return page
+}

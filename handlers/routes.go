@@ -1,0 +1,91 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"belfry/static"
+)
+
+// access says whom a route answers.
+type access int
+
+const (
+	private access = iota // whoever has logged in, or has credentials
+	public                // everybody
+)
+
+// route is one line of the table.
+type route struct {
+	method, path string
+	handle       echo.HandlerFunc
+	access       access
+}
+
+// routes is everything this server answers. HEAD comes with every GET but
+// /events, which does not end. Forms can only POST, so what JSON does with PUT
+// and DELETE has a path for them too.
+func (s *Server) routes() []route {
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	return []route{
+		{get, "/", s.showNow, private},
+		{get, "/events", s.events, private},
+
+		{get, "/jobs", s.listJobs, private},
+		{post, "/jobs", s.createJob, private},
+		{get, "/jobs/new", s.newJob, private},
+		{get, "/jobs/preview", s.previewSchedule, private},
+		{post, "/jobs/preview", s.previewSchedule, private},
+		{get, "/jobs/:name", s.showJob, private},
+		{put, "/jobs/:name", s.updateJob, private},
+		{post, "/jobs/:name", s.updateJob, private},
+		{del, "/jobs/:name", s.deleteJob, private},
+		{post, "/jobs/:name/delete", s.deleteJob, private},
+		{get, "/jobs/:name/edit", s.editJob, private},
+		{post, "/jobs/:name/run", s.runJob, private},
+		{post, "/jobs/:name/enable", s.enableJob, private},
+		{post, "/jobs/:name/disable", s.disableJob, private},
+
+		{get, "/executions", s.listExecutions, private},
+		{get, "/executions/:id", s.showExecution, private},
+		{get, "/executions/:id/output", s.showOutput, private},
+		{get, "/executions/:id/lines", s.showLines, private},
+		{post, "/executions/:id/stop", s.stopExecution, private},
+		{post, "/executions/:id/retry", s.retryExecution, private},
+
+		{get, "/settings", s.showSettings, private},
+		{get, "/settings/users", s.listUsers, private},
+		{post, "/settings/users", s.createUser, private},
+		{del, "/settings/users/:name", s.deleteUser, private},
+		{post, "/settings/users/:name/delete", s.deleteUser, private},
+		{post, "/settings/users/:name/role", s.setRole, private},
+		{post, "/settings/users/:name/password", s.setPassword, private},
+		{get, "/settings/tokens", s.listTokens, private},
+		{post, "/settings/tokens", s.createToken, private},
+		{del, "/settings/tokens/:id", s.revokeToken, private},
+		{post, "/settings/tokens/:id/revoke", s.revokeToken, private},
+
+		{get, "/login", s.showLogin, public},
+		{post, "/login", s.logIn, public},
+		{post, "/logout", s.logOut, public},
+
+		{get, "/health/liveness", s.liveness, public},
+		{get, "/health/readiness", s.readiness, public},
+		{get, "/openapi.json", s.openAPI, public},
+		{get, "/favicon.ico", s.favicon, public},
+		{get, "/robots.txt", s.robots, public},
+		{get, "/static/*", echo.WrapHandler(static.Handler()), public},
+	}
+}
+
+func (s *Server) register(r route) {
+	handle := r.handle
+	if r.access == private {
+		handle = s.authenticated(handle)
+	}
+	s.echo.Add(r.method, r.path, handle)
+	if r.method == http.MethodGet && r.path != "/events" {
+		s.echo.HEAD(r.path, handle)
+	}
+}

@@ -1,0 +1,491 @@
+package handlers
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
+	"github.com/r3labs/sse/v2"
+
+	"belfry/scheduler"
+	"belfry/views"
+)
+
+// Hub is where /events learns that something changed.
+type Hub = scheduler.Feed
+
+const (
+	heartbeat   = 15 * time.Second       // so that proxies and browsers know the stream lives
+	boardPace   = 200 * time.Millisecond // at most five board frames a second
+	outputPace  = 100 * time.Millisecond // at most ten output frames a second
+	stallLimit  = 5 * time.Second        // a reader that takes nothing for so long is let go
+	boardReplay = 15 * time.Second       // what a page may have missed between its HTML and its stream
+	outputFrame = 256 << 10              // bytes of output in one frame, but for a longer line
+	longestLine = 2 << 20                // the runner splits lines far below that
+)
+
+// watch is what one connection asked for.
+type watch struct {
+	board     bool
+	execution string // id; empty: none
+	html      bool
+
+	since  time.Time // the board is sent from here on
+	cursor string    // the output is sent from here on
+}
+
+// parseWatch reads the query and the id that a reconnecting reader was at. An id
+// is the board's time in microseconds, the output's cursor, or both with "~"
+// between them: one connection has one id.
+func parseWatch(query url.Values, lastID string) (watch, error) {
+	var w watch
+	topics := query.Get("topics")
+	if topics == "" {
+		topics = "board"
+	}
+	for topic := range strings.SplitSeq(topics, ",") {
+		id, isExecution := strings.CutPrefix(topic, "execution:")
+		switch {
+		case topic == "board":
+			w.board = true
+		case isExecution && id != "" && (w.execution == "" || w.execution == id):
+			w.execution = id
+		default:
+			return w, scheduler.Invalid("topics", "use board, and at most one execution:ID, with a comma between them")
+		}
+	}
+	switch query.Get("format") {
+	case "", "json":
+	case "html":
+		w.html = true
+	default:
+		return w, scheduler.Invalid("format", "use json or html")
+	}
+	w.cursor = query.Get("cursor")
+	return w, w.resume(lastID)
+}
+
+func (w *watch) resume(lastID string) error {
+	if lastID == "" {
+		return nil
+	}
+	board, cursor, both := strings.Cut(lastID, "~")
+	if !w.board {
+		board, cursor = "", lastID
+	} else if !both {
+		cursor = ""
+	}
+	if board != "" {
+		us, err := strconv.ParseInt(board, 10, 64)
+		if err != nil {
+			return scheduler.Invalid("Last-Event-ID", "is not an id of this stream")
+		}
+		w.since = time.UnixMicro(us)
+	}
+	if cursor != "" {
+		w.cursor = cursor
+	}
+	return nil
+}
+
+// events answers GET /events. r3labs/sse frames what is sent, over one stream
+// per connection: with a shared stream one stalled reader would stop all others.
+func (s *Server) events(c echo.Context) error {
+	w, err := parseWatch(c.QueryParams(), c.Request().Header.Get("Last-Event-ID"))
+	if err != nil {
+		return err
+	}
+	f := &feeder{server: s, watch: w, page: s.page(c, "", views.NavNone), allowed: s.recheck(c)}
+	if err := f.begin(c.Request().Context()); err != nil {
+		return err
+	}
+	f.serve(c.Response(), c.Request())
+	return nil
+}
+
+// newFrames makes the writer of frames that all connections share. Nothing is
+// replayed from it and nobody but us makes streams.
+func newFrames() *sse.Server {
+	frames := sse.New()
+	frames.AutoReplay, frames.AutoStream, frames.SplitData = false, false, true
+	frames.BufferSize = 8
+	frames.Headers["X-Accel-Buffering"] = "no"
+	frames.Headers["Cache-Control"] = "no-store"
+	return frames
+}
+
+// feeder serves one connection.
+type feeder struct {
+	server  *Server
+	watch   watch
+	page    views.Page
+	allowed func(context.Context) bool // is who asked still allowed to?
+
+	stream   string
+	terminal *views.Terminal
+	at       int64 // offset of the first byte of output not sent in a whole line
+	seen     scheduler.Execution
+}
+
+// begin checks what was asked for while the answer can still be an error.
+func (f *feeder) begin(ctx context.Context) (err error) {
+	if f.watch.execution != "" {
+		if _, err = f.server.Store.Execution(ctx, f.watch.execution); err != nil {
+			return err
+		}
+	}
+	if f.at, f.terminal, err = parseCursor(f.watch.cursor); err != nil {
+		return scheduler.Invalid("cursor", "is not a place in an output")
+	}
+	return nil
+}
+
+func parseCursor(cursor string) (int64, *views.Terminal, error) {
+	if cursor == "" {
+		cursor = "0"
+	}
+	return views.ParseCursor(cursor)
+}
+
+// serve writes frames until the reader leaves, stalls, or there is nothing more
+// to come. The order matters: r3labs leaks a goroutine when a stream is removed
+// before its subscriber has left.
+func (f *feeder) serve(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	f.stream = rand.Text()
+	left, joined := make(chan struct{}), make(chan struct{})
+	stream := f.server.frames.CreateStream(f.stream)
+	stream.OnSubscribe = func(string, *sse.Subscriber) { close(joined) }
+	stream.OnUnsubscribe = func(string, *sse.Subscriber) { close(left) }
+	defer f.server.frames.RemoveStream(f.stream)
+
+	fed := make(chan struct{})
+	go func() {
+		defer close(fed)
+		<-joined
+		f.feed(ctx)
+	}()
+	asked := r.Clone(ctx)
+	asked.Header.Del("Last-Event-ID") // r3labs takes numbers only, and we replay ourselves
+	asked.URL.RawQuery = url.Values{"stream": {f.stream}}.Encode()
+	f.server.frames.ServeHTTP(&guarded{ResponseWriter: w, stalled: cancel}, asked)
+	cancel()
+	<-left
+	<-fed
+}
+
+// guarded gives each write a deadline, and ends the connection that misses it.
+type guarded struct {
+	http.ResponseWriter
+	stalled context.CancelFunc
+}
+
+func (g *guarded) Write(p []byte) (int, error) {
+	_ = http.NewResponseController(g.ResponseWriter).SetWriteDeadline(time.Now().Add(stallLimit))
+	n, err := g.ResponseWriter.Write(p)
+	if err != nil {
+		g.stalled()
+	}
+	return n, err
+}
+
+// Flush implements http.Flusher.
+func (g *guarded) Flush() {
+	control := http.NewResponseController(g.ResponseWriter)
+	_ = control.SetWriteDeadline(time.Now().Add(stallLimit))
+	if err := control.Flush(); err != nil {
+		g.stalled()
+	}
+}
+
+// send publishes one frame to this connection's stream, and waits while the
+// reader has not taken the ones before. Only this connection waits.
+func (f *feeder) send(ctx context.Context, event string, data []byte) {
+	if len(data) == 0 || ctx.Err() != nil {
+		return // r3labs ends a stream at a frame without data
+	}
+	f.server.frames.Publish(f.stream, &sse.Event{ID: f.id(), Event: []byte(event), Data: data})
+}
+
+func (f *feeder) id() []byte {
+	var id []byte
+	if f.watch.board {
+		id = strconv.AppendInt(id, f.watch.since.UnixMicro(), 10)
+	}
+	if f.watch.execution != "" {
+		if f.watch.board {
+			id = append(id, '~')
+		}
+		id = append(id, views.Cursor(f.at, f.terminal)...)
+	}
+	return id
+}
+
+// finish makes ServeHTTP return after what was sent has been written.
+func (f *feeder) finish() {
+	f.server.frames.Publish(f.stream, &sse.Event{Event: []byte("finish")})
+}
+
+// feed subscribes first, then replays from the store, then follows.
+func (f *feeder) feed(ctx context.Context) {
+	var named []string
+	if f.watch.execution != "" {
+		named = []string{f.watch.execution}
+	}
+	sub := f.server.Hub.Subscribe(f.watch.board, named)
+	defer sub.Close()
+	f.server.frames.Publish(f.stream, &sse.Event{Comment: []byte("connected")})
+	f.replay(ctx)
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	update := scheduler.Update{Touched: true}
+	for {
+		f.sendBoard(ctx, update)
+		if update.Touched && f.sendExecution(ctx) && !f.watch.board {
+			f.finish()
+			return
+		}
+		if !f.wait(ctx, sub, beat) {
+			f.finish()
+			return
+		}
+		update = sub.Take()
+	}
+}
+
+// wait returns when there may be something new, and reports false when the
+// stream is to end.
+func (f *feeder) wait(ctx context.Context, sub scheduler.Subscription, beat *time.Ticker) bool {
+	pace := outputPace
+	if f.watch.board {
+		pace = boardPace
+	}
+	rest := time.NewTimer(pace)
+	defer rest.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-sub.Done():
+		return false
+	case <-rest.C:
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-sub.Done():
+			return false
+		case <-sub.Wake():
+			return true
+		case <-beat.C:
+			if !f.allowed(ctx) {
+				return false
+			}
+			f.server.frames.Publish(f.stream, &sse.Event{Comment: []byte("beat")})
+		}
+	}
+}
+
+// replay sends what changed since the reader's last id. A page without one gets
+// what may have changed since its HTML was made; a program begins with now.
+func (f *feeder) replay(ctx context.Context) {
+	if !f.watch.board {
+		return
+	}
+	if f.watch.since.IsZero() {
+		f.watch.since = f.server.Now()
+		if !f.watch.html {
+			return
+		}
+		f.watch.since = f.watch.since.Add(-boardReplay)
+	}
+	f.sendChangedSince(ctx)
+}
+
+func (f *feeder) sendChangedSince(ctx context.Context) {
+	// A second of overlap: what was committed with an older time than it was
+	// published at must not fall between.
+	changed, err := f.server.Store.ChangedSince(ctx, f.watch.since.Add(-time.Second), 1000)
+	if err != nil {
+		f.report(ctx, err)
+		return
+	}
+	f.watch.since = f.server.Now()
+	f.sendChanges(ctx, changed)
+}
+
+func (f *feeder) sendBoard(ctx context.Context, u scheduler.Update) {
+	switch {
+	case !f.watch.board:
+	case u.Lagged:
+		f.sendChangedSince(ctx)
+	case len(u.Events) > 0:
+		f.watch.since = f.server.Now()
+		var changed []scheduler.Execution
+		for _, e := range u.Events {
+			if e.Execution != nil {
+				changed = append(changed, *e.Execution)
+			} else if !f.watch.html {
+				f.sendJSON(ctx, "job", map[string]string{"id": e.JobID})
+			}
+		}
+		f.sendChanges(ctx, changed)
+	}
+}
+
+// sendChanges sends executions: to a program each change, to a page one frame
+// with the newest state of each.
+func (f *feeder) sendChanges(ctx context.Context, changed []scheduler.Execution) {
+	if !f.watch.html {
+		for i := range changed {
+			f.sendJSON(ctx, "execution", presentExecution(changed[i]))
+		}
+		return
+	}
+	newest := map[string]int{}
+	for i := range changed {
+		newest[changed[i].ID] = i
+	}
+	var kept []scheduler.Execution
+	for _, i := range slices.Sorted(mapValues(newest)) {
+		kept = append(kept, changed[i])
+	}
+	rows, err := f.server.executionRows(ctx, kept)
+	if err != nil {
+		f.report(ctx, err)
+		return
+	}
+	f.page.Now = f.server.Now()
+	var b bytes.Buffer
+	for _, r := range rows {
+		if err := views.ExecutionPatch(f.page, r).Render(ctx, &b); err != nil {
+			f.report(ctx, err)
+			return
+		}
+	}
+	f.sendHTML(ctx, "execution", b.Bytes())
+}
+
+func mapValues(m map[string]int) func(func(int) bool) {
+	return func(yield func(int) bool) {
+		for _, v := range m {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// sendExecution sends what is new of the watched execution, and reports whether
+// it has ended. The state is read before the output: when it is final, the output
+// that follows is all there is.
+func (f *feeder) sendExecution(ctx context.Context) (ended bool) {
+	if f.watch.execution == "" {
+		return false
+	}
+	e, err := f.server.Store.Execution(ctx, f.watch.execution)
+	if err != nil {
+		f.report(ctx, err)
+		return scheduler.CodeOf(err) == scheduler.CodeNotFound
+	}
+	for f.sendOutput(ctx, outputFrame) {
+	}
+	if e.State == f.seen.State && e.Reason == f.seen.Reason {
+		return e.State.Final()
+	}
+	f.seen = e
+	if !f.watch.html {
+		f.sendJSON(ctx, "execution", presentExecution(e))
+		if e.State.Final() {
+			f.sendJSON(ctx, "end", presentExecution(e))
+		}
+		return e.State.Final()
+	}
+	f.sendHeader(ctx, e)
+	return e.State.Final()
+}
+
+func (f *feeder) sendHeader(ctx context.Context, e scheduler.Execution) {
+	f.page.Now = f.server.Now()
+	props, err := f.server.executionProps(ctx, f.page, e)
+	if err != nil {
+		f.report(ctx, err)
+		return
+	}
+	f.render(ctx, "execution", views.ExecutionHeader(props))
+	if e.State.Final() {
+		f.render(ctx, "end", views.EndNote(props))
+	}
+}
+
+// sendOutput sends at most max bytes of new output and reports whether there may
+// be more. A line that is longer is read whole.
+func (f *feeder) sendOutput(ctx context.Context, max int) (more bool) {
+	chunk, err := f.server.Store.OutputAt(ctx, f.watch.execution, f.at, max)
+	if err != nil {
+		f.report(ctx, err)
+		return false
+	}
+	if len(chunk.Data) == 0 || ctx.Err() != nil {
+		return false
+	}
+	lines, open := views.Lines(f.terminal, chunk)
+	whole := len(chunk.Data) - open
+	full := len(chunk.Data) >= max
+	if whole == 0 && full && max < longestLine {
+		return f.sendOutput(ctx, longestLine)
+	}
+	from := f.at
+	f.at += int64(whole)
+	if full && open > 0 && whole > 0 {
+		lines = lines[:len(lines)-1] // cut by max, not by the run: the next frame has it
+	}
+	if f.watch.html {
+		f.render(ctx, "output", views.OutputLines(lines))
+	} else {
+		f.sendJSON(ctx, "output", presentOutput(f.watch.execution, from, chunk))
+	}
+	return full && whole > 0
+}
+
+func (f *feeder) render(ctx context.Context, event string, c templ.Component) {
+	var b bytes.Buffer
+	if err := c.Render(ctx, &b); err != nil {
+		f.report(ctx, err)
+		return
+	}
+	f.sendHTML(ctx, event, b.Bytes())
+}
+
+// sendHTML keeps carriage returns from ending a line of the frame.
+func (f *feeder) sendHTML(ctx context.Context, event string, html []byte) {
+	f.send(ctx, event, bytes.ReplaceAll(html, []byte{'\r'}, []byte("&#13;")))
+}
+
+func (f *feeder) sendJSON(ctx context.Context, event string, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		f.report(ctx, err)
+		return
+	}
+	f.send(ctx, event, b)
+}
+
+// report logs what keeps a stream from being true; the reader's next event or
+// reconnect mends it.
+func (f *feeder) report(ctx context.Context, err error) {
+	if ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+		f.server.Log.Warn("feed a stream", "error", err)
+	}
+}
