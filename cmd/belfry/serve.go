@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// serveCmd are the flags of `belfry serve`.
+type serveCmd struct {
+	dataFlags
+	logFlags
+	Listen         string         `help:"Address to serve pages and API on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Demo           bool           `help:"Fill a fresh data folder with sample jobs, and open the page."`
+	Auth           string         `help:"Who may come in: users who log in (session), or everybody (none)." enum:"session,none" default:"session"`
+	Insecure       bool           `help:"Allow --auth none on an address that other machines reach."`
+	SecureCookies  bool           `help:"Send cookies over HTTPS only. Set it behind a TLS proxy."`
+	TrustedProxies []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
+	SessionTTL     time.Duration  `help:"How long a login lasts." default:"168h" name:"session-ttl"`
+	Slots          int            `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
+	DrainGrace     time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
+	AdminPassword  string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
+}
+
+// Validate refuses what would surprise or endanger; kong calls it.
+func (c *serveCmd) Validate() error {
+	if c.Slots < 0 {
+		return errors.New("--slots must not be negative")
+	}
+	if c.DrainGrace < 0 || c.SessionTTL <= 0 {
+		return errors.New("--drain-grace and --session-ttl must be positive durations")
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	if c.Auth == "none" && !loopback(host) && !c.Insecure {
+		return fmt.Errorf("--auth none lets everybody who reaches %s run commands on this machine; listen on 127.0.0.1, or add --insecure if that is what you want", c.Listen)
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+func (c *serveCmd) slots() int {
+	if c.Slots > 0 {
+		return c.Slots
+	}
+	return 2 * runtime.NumCPU()
+}
+
+// Run serves until ctx ends, then drains.
+func (c *serveCmd) Run(ctx context.Context, con *console) error {
+	log := c.logger(con.stderr)
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Children must not inherit the first password or a database's.
+	for _, name := range []string{"BELFRY_ADMIN_PASSWORD", "BELFRY_DATABASE"} {
+		_ = os.Unsetenv(name)
+	}
+	a, err := build(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	if err := a.start(ctx, con); err != nil {
+		return errors.Join(err, a.stop(log))
+	}
+	select {
+	case <-ctx.Done():
+		log.Info("stopping", "grace", c.DrainGrace)
+	case err = <-a.failed:
+		log.Error("the server failed", "error", err)
+	}
+	return errors.Join(err, a.stop(log))
+}
+
+// announce says once where the page is and who may log in.
+func (c *serveCmd) announce(con *console, url, password string) {
+	text := fmt.Sprintf("\n  Belfry %s is ready:  %s\n", versionText(), url)
+	switch {
+	case c.Auth == "none":
+		text += "  Everybody who reaches this address may do everything (--auth none).\n"
+	case password != "":
+		text += fmt.Sprintf("  Log in as admin with the password  %s  (shown this once).\n", password)
+	}
+	fmt.Fprintln(con.stderr, text)
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"belfry/db"
+	"belfry/handlers"
+	"belfry/scheduler"
+	"belfry/scheduler/events"
+	"belfry/scheduler/executor/shell"
+	"belfry/scheduler/executor/web"
+	"belfry/scheduler/runner"
+	"belfry/scheduler/timer"
+)
+
+// workerName is the embedded worker's. It is the same on every machine: nothing
+// about a stored execution may depend on a host name that changes.
+const workerName = "server"
+
+// app is the object graph of a server and its three lifetimes: accept requests
+// and fires, work on what was claimed, finish what has ended.
+type app struct {
+	flags   *serveCmd
+	store   *db.Store
+	service *scheduler.Service
+	shell   *shell.Executor
+	timer   *timer.Timer
+	pool    *runner.Pool
+	hub     *events.Hub
+	pages   *handlers.Server
+	http    *http.Server
+	failed  chan error // the listener's end
+
+	endFires, endClaims, endChores context.CancelFunc
+	firing, claiming, chores       sync.WaitGroup
+}
+
+// build makes everything and starts nothing but the database.
+func build(ctx context.Context, c *serveCmd, log *slog.Logger) (*app, error) {
+	sh, err := shell.New(log)
+	if err != nil {
+		return nil, err
+	}
+	store, err := c.open(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &app{
+		flags: c, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1),
+		endFires: func() {}, endClaims: func() {}, endChores: func() {},
+	}
+	executors := map[string]scheduler.Executor{"shell": sh, "http": web.New(log)}
+	a.pool = runner.New(runner.Options{
+		Worker: workerName, Slots: c.slots(), Executors: executors, Now: time.Now, Log: log,
+	})
+	a.service = scheduler.New(scheduler.Options{
+		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.hub, Executors: executors,
+		Passwords: newPasswords(), Now: time.Now, NewID: newID, Log: log,
+	})
+	a.pages, err = handlers.New(handlers.Options{
+		Service: a.service, Store: store, Timetable: a.timer, Hub: a.hub,
+		AuthNone: c.Auth == "none", SecureCookies: c.SecureCookies, TrustedProxies: c.TrustedProxies,
+		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
+		Ready: a.ready, Load: a.pool.Usage,
+	})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	a.http = &http.Server{
+		Handler: a.pages, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	a.http.RegisterOnShutdown(a.hub.Close) // open streams would keep Shutdown waiting
+	return a, nil
+}
+
+// start brings the server up in the order that loses nothing: what an earlier
+// life left is ended before anything is claimed, and the timetable is full before
+// requests change it.
+func (a *app) start(ctx context.Context, con *console) error {
+	instance, err := a.flags.instance()
+	if err != nil {
+		return err
+	}
+	if err := a.shell.Start(instance); err != nil {
+		return err
+	}
+	password, err := a.firstUser(ctx)
+	if err != nil {
+		return err
+	}
+	lost, err := a.service.Recover(ctx, workerName, "lost: the server stopped without warning while it ran")
+	if err != nil {
+		return err
+	}
+	if lost > 0 {
+		a.service.Log.Warn("executions were running when the server stopped", "lost", lost)
+	}
+	listener, err := net.Listen("tcp", a.flags.Listen)
+	if err != nil {
+		return err
+	}
+	url := "http://" + listener.Addr().String()
+	if err := a.startWork(ctx, url); err != nil {
+		_ = listener.Close()
+		return err
+	}
+	go func() {
+		if err := a.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- err
+		}
+	}()
+	a.flags.announce(con, url, password)
+	if a.flags.Demo {
+		openBrowser(ctx, url)
+	}
+	return nil
+}
+
+func (a *app) startWork(ctx context.Context, url string) error {
+	scheduled, err := a.service.Load(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if a.flags.Demo {
+		if err := seedDemo(ctx, a.service, url); err != nil {
+			return err
+		}
+	}
+	a.endFires = begin(&a.firing, a.service.FireLoop)
+	a.endClaims = begin(&a.claiming, func(ctx context.Context) { a.pool.Run(ctx, a.service) })
+	a.endChores = begin(&a.chores, func(ctx context.Context) { a.doChores(ctx, scheduled) })
+	return a.timer.Start(a.service.Fire)
+}
+
+// begin runs work in its own goroutine until the returned function is called.
+// It does not end with the command's context: stop ends each in its turn.
+func begin(group *sync.WaitGroup, work func(context.Context)) context.CancelFunc {
+	ctx, cancel := context.WithCancel(context.Background())
+	group.Go(func() { work(ctx) })
+	return cancel
+}
+
+// doChores does what nobody waits for: once a minute it brings the timetable in
+// line with the store, purges deleted jobs, and forgets old sessions.
+func (a *app) doChores(ctx context.Context, scheduled map[string]bool) {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	for {
+		if err := a.service.PurgeDeleted(ctx); err != nil && ctx.Err() == nil {
+			a.service.Log.Error("purge deleted jobs", "error", err)
+		}
+		if err := a.store.DropExpired(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			a.service.Log.Error("forget old sessions", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		var err error
+		if scheduled, err = a.service.Load(ctx, scheduled); err != nil && ctx.Err() == nil {
+			a.service.Log.Error("reconcile the timetable", "error", err)
+		}
+	}
+}
+
+// firstUser makes admin when there is no user, and returns the password if it
+// was generated.
+func (a *app) firstUser(ctx context.Context) (generated string, err error) {
+	password := a.flags.AdminPassword
+	if password == "" {
+		generated = generatePassword()
+		password = generated
+	}
+	made, err := a.service.FirstUser(ctx, "admin", password)
+	if !made {
+		generated = ""
+	}
+	return generated, err
+}
+
+// ready says what readiness depends on.
+func (a *app) ready(ctx context.Context) []handlers.Check {
+	database := handlers.Check{Name: "database"}
+	if err := a.store.Ping(ctx); err != nil {
+		database.Problem = err.Error()
+	}
+	return []handlers.Check{database}
+}
+
+// closing is how long endings may take to reach the disk after the grace.
+const closing = 20 * time.Second
+
+// stop ends the three lifetimes in turn: no more requests and fires, no more
+// claims, and when everything that ran is stored, the database. Nothing queued is
+// lost: the next start claims it.
+func (a *app) stop(log *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.flags.DrainGrace+closing)
+	defer cancel()
+	a.timer.Stop()
+	a.endClaims()
+	a.claiming.Wait()
+	shut := make(chan error, 1)
+	go func() {
+		quick, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		shut <- a.http.Shutdown(quick)
+	}()
+	a.pool.Drain(ctx, a.flags.DrainGrace)
+	if err := <-shut; err != nil {
+		_ = a.http.Close()
+		log.Warn("requests were cut off", "error", err)
+	}
+	a.hub.Close()
+	a.endFires()
+	a.firing.Wait()
+	a.endChores()
+	a.chores.Wait()
+	err := errors.Join(a.pages.Close(), a.shell.Close(), a.store.Close())
+	if err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	log.Info("stopped")
+	return nil
+}
