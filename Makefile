@@ -1,0 +1,58 @@
+# `make` lists the targets. Everything a target needs beyond Go it installs or builds itself;
+# `make test` on a bare Debian also installs Chromium and PostgreSQL (see .ci/test.sh).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN       := .build/belfry
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+GOLANGCI  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME  ?= 30s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## start a demo server on http://127.0.0.1:8080 with sample jobs
+	go run ./cmd/belfry serve --demo
+
+.PHONY: build
+build: ## build a static binary into .build/belfry
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/belfry
+
+.PHONY: test
+test: ## everything a change can break: checks, Go tests on both databases, browser tests
+	@.ci/test.sh
+
+.PHONY: e2e
+e2e: ## only the browser tests (SPEC=jobs.spec.ts for one file)
+	@.ci/test.sh e2e $(SPEC)
+
+.PHONY: lint
+lint: ## golangci-lint, pinned (the first run builds it: two minutes)
+	go run $(GOLANGCI) run
+
+.PHONY: bench
+bench: ## load the real binary and print rates, latencies and memory for this machine
+	go run ./e2e/load
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@.ci/fuzz.sh $(FUZZTIME)
+
+.PHONY: generate
+generate: ## generate the templ code and format the sources
+	go tool templ fmt views
+	go tool templ generate -path views
+	go tool gofumpt -w cmd handlers views scheduler db migrations static e2e
+
+.PHONY: vendor
+vendor: ## copy the browser libraries from npm into static/vendor
+	npm ci
+	.ci/vendor.sh
+
+.PHONY: verify
+verify: ## are generated files, go.mod, formatting and vendored files what they should be?
+	@.ci/verify.sh
