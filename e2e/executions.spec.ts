@@ -1,0 +1,132 @@
+import { LiveView } from './harness/live.ts'
+import { expect, rowOf, sameDocument, test } from './harness/test.ts'
+
+test('executions appear, change and can be stopped in the list', async ({ adminPage: page, api, unique, tap }) => {
+  const name = unique('listed')
+  await api.createJob({ name }, tap.cat)
+  await page.goto(`/executions?job=${name}`)
+  await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible()
+  const stillTheSame = await sameDocument(page)
+  const id = await api.run(name)
+  const row = rowOf(page, name)
+  await expect(row).toContainText('Running')
+  await row.getByRole('button', { name: 'Stop' }).click()
+  const question = page.getByRole('dialog', { name: `Stop ${name}?` })
+  await question.getByRole('button', { name: 'Cancel' }).click()
+  await expect(question).toBeHidden()
+  expect((await api.execution(id)).state).toBe('running')
+  await row.getByRole('button', { name: 'Stop' }).click()
+  await question.getByRole('button', { name: 'Stop' }).click()
+  await expect(row).toContainText('Cancelled')
+  await expect(row).toContainText('stopped by admin')
+  await stillTheSame()
+})
+
+test('the list is filtered by job, state and trigger, in the address @nojs', async ({ adminPage: page, api, unique, javaScriptEnabled }) => {
+  const name = unique('filtered')
+  await api.createJob({ name }, 'exit $BELFRY_CODE')
+  const good = await api.start(`${name}-good`, 'true')
+  const bad = await api.start(`${name}-bad`, 'exit 3')
+  await api.reaches(good, 'succeeded')
+  await api.reaches(bad, 'failed')
+  const rows = page.getByRole('region', { name: 'Table of executions' }).getByRole('row').filter({ has: page.getByRole('cell') })
+  const apply = async () => {
+    if (!javaScriptEnabled) await page.getByRole('button', { name: 'Filter' }).click()
+  }
+
+  await page.goto(`/executions?job=${name}-bad`)
+  await expect(rows).toHaveCount(1)
+  await expect(rows).toContainText('exit code 3')
+  await page.getByLabel('State').selectOption('Succeeded')
+  await apply()
+  await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible()
+  await page.getByLabel('Job').fill(`${name}-good`)
+  await apply()
+  await expect(rows).toHaveCount(1)
+  await page.getByLabel('Trigger').selectOption('API')
+  await apply()
+  await expect(page).toHaveURL(
+    ({ searchParams: q }) => q.get('job') === `${name}-good` && q.get('state') === 'succeeded' && q.get('trigger') === 'api',
+  )
+  await page.goto(page.url())
+  await expect(rows).toHaveCount(1)
+  await expect(page.getByLabel('State')).toHaveValue('succeeded')
+})
+
+test('a stopped execution says why in the page that is open', async ({ adminPage: page, api, unique, tap }) => {
+  const id = await api.start(unique('stopped'), tap.cat)
+  let streams = 0
+  page.on('request', (request) => {
+    if (request.url().includes('/events')) streams++
+  })
+  const live = await LiveView.open(page, id)
+  await expect(live.state('Running')).toBeVisible()
+  await expect(page).toHaveTitle(/^Running/)
+  const icon = page.locator('link[rel="icon"]')
+  const before = await icon.getAttribute('href')
+  const stillTheSame = await sameDocument(page)
+  tap.write('half done\n')
+  await expect(live.line(1)).toContainText('half done')
+
+  // From inside the page: the button's form posts and redirects, which would hide a page that needs a reload.
+  await api.stop(id)
+  await expect(live.state('Cancelled')).toBeVisible()
+  await expect(live.log).toContainText('stopped by admin')
+  await expect(page.getByText('SIGTERM').first()).toBeVisible()
+  await expect(page).toHaveTitle(/^Cancelled/)
+  await expect(icon).not.toHaveAttribute('href', before ?? '')
+  await expect(page.getByRole('button', { name: 'Stop' })).toBeHidden()
+  await expect(page.getByRole('button', { name: 'Retry' })).toBeVisible()
+  await stillTheSame()
+  expect(streams, 'all of it came in one stream').toBe(1)
+})
+
+test('a person stops a long one by its button', async ({ adminPage: page, api, unique, tap }) => {
+  const id = await api.start(unique('long'), tap.cat)
+  const live = await LiveView.open(page, id)
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop' }).click()
+  await expect(live.state('Cancelled')).toBeVisible()
+  await expect(live.log).toContainText('stopped by admin')
+  expect(await api.execution(id)).toMatchObject({ state: 'cancelled', reason: 'stopped by admin' })
+})
+
+test('a failure says why, and its attempts are linked', async ({ adminPage: page, api, unique, tap }) => {
+  const name = unique('retried')
+  const first = await api.start(name, `echo "attempt $BELFRY_ATTEMPT"; [ "$BELFRY_ATTEMPT" -gt 1 ] || ${tap.go}; exit 7`, {
+    retries: 2,
+    retry: { delay: '20ms' },
+  })
+  const live = await LiveView.open(page, first)
+  await expect(page.getByText(/^1 of 3$/)).toBeVisible()
+  tap.write('go\n')
+  await expect(live.state('Failed')).toBeVisible()
+  await expect(live.log).toContainText('exit code 7')
+  await expect(page).toHaveTitle(/^Failed/)
+
+  await expect.poll(async () => (await api.executionsOf(name)).filter((e) => e.state === 'failed').length).toBe(3)
+  await page.reload()
+  const attempt = (n: number) => page.getByRole('definition').getByRole('link', { name: new RegExp(`^${n}\\b`) })
+  await attempt(3).click()
+  await expect(live.log).toContainText('attempt 3')
+  await expect(page.getByText(/^3 of 3/)).toBeVisible()
+  await attempt(2).click()
+  await expect(live.log).toContainText('attempt 2')
+  await attempt(1).click()
+  await expect(page).toHaveURL(`/executions/${first}`)
+
+  await page.goto(`/executions?job=${name}`)
+  await expect(page.getByRole('row').filter({ hasText: 'Failed' })).toHaveCount(3)
+  await expect(page.getByText('attempt 3')).toBeVisible()
+})
+
+test('a run that takes too long says so', async ({ adminPage: page, api, unique }) => {
+  const id = await api.start(unique('slow'), 'echo begun; exec sleep 60', { timeout: '1s' })
+  const live = await LiveView.open(page, id)
+  await expect(live.state('Timed out')).toBeVisible({ timeout: 10_000 })
+  await expect(live.log).toContainText(/1s|1 s|timeout|longer/i)
+  await page.getByRole('button', { name: 'Retry' }).click()
+  await expect(page).not.toHaveURL(`/executions/${id}`)
+  await expect(live.state('Running')).toBeVisible()
+  await expect(page.getByText('Retry, admin')).toBeVisible()
+})

@@ -1,0 +1,152 @@
+import type { Page } from '@playwright/test'
+import { expect, test } from './harness/test.ts'
+
+const field = (page: Page, label: string) => page.getByLabel(label, { exact: true })
+const fires = (page: Page) => page.getByRole('main').getByRole('listitem').locator('time[datetime]:first-child')
+
+test('the schedule says what it means and when it fires while it is typed', async ({ adminPage: page }) => {
+  await page.goto('/jobs/new')
+  await field(page, 'Schedule').pressSequentially('*/2 * * * * *')
+  await expect(page.getByText('every 2 seconds')).toBeVisible()
+  await expect(fires(page)).toHaveCount(5)
+  const times = await fires(page).evaluateAll((all) => all.map((time) => Date.parse((time as HTMLTimeElement).dateTime)))
+  times.forEach((time, i) => expect(time, `fire ${i + 1} of ${times}`).toBe((times[0] ?? NaN) + 2000 * i))
+
+  await field(page, 'Schedule').fill('30 9 * * MON-FRI')
+  await field(page, 'Time zone').fill('America/New_York')
+  await expect(page.getByText(/09:30.*Monday/)).toBeVisible()
+  await expect(page.getByText('In America/New_York')).toBeVisible()
+  await expect(fires(page)).toHaveText(Array(5).fill(/ 09:30:00$/))
+
+  await field(page, 'Schedule').fill('61 * * * *')
+  await expect(page.getByText(/61/).last()).toBeVisible()
+  await expect(fires(page)).toHaveCount(0)
+  await expect(field(page, 'Schedule'), 'the preview does not take the focus').toBeFocused()
+})
+
+test('what is wrong stands beside its field and nothing typed is lost @nojs', async ({ adminPage: page, api, unique }) => {
+  const name = unique('typed')
+  await page.goto('/jobs/new')
+  await page.getByText('More of the shell command').click()
+  await page.getByText('Back-off and grace').click()
+  const typed: Record<string, string> = {
+    Name: name,
+    'Display name': 'Überwachung "täglich" & <b>',
+    Command: 'echo one\necho "two & <three>"\n',
+    Environment: 'A=1\nB=two words',
+    'Working directory': '/tmp',
+    Notes: 'first line\n\nthird <line>',
+    Schedule: '61 * * * *',
+    'Time zone': 'Europe/Berlin',
+    Timeout: '90s',
+    Retries: '4',
+    'First retry after': '7s',
+    Grace: '3s',
+  }
+  for (const [label, value] of Object.entries(typed)) await field(page, label).fill(value)
+  await field(page, 'When it still runs').selectOption('Skip the fire')
+  await page.getByLabel(/^Enabled/).uncheck()
+  await page.getByRole('button', { name: 'Create job' }).click()
+
+  await expect(page.getByRole('alert')).toBeVisible()
+  const schedule = field(page, 'Schedule')
+  await expect(schedule).toHaveAttribute('aria-invalid', 'true')
+  await expect(schedule).toHaveAccessibleDescription(/61/)
+  for (const [label, value] of Object.entries(typed)) await expect(field(page, label), label).toHaveValue(value)
+  await expect(field(page, 'When it still runs')).toHaveValue('forbid')
+  await expect(page.getByLabel(/^Enabled/)).not.toBeChecked()
+  for (const label of ['Command', 'Timeout', 'Retries']) await expect(field(page, label)).not.toHaveAttribute('aria-invalid')
+
+  await schedule.fill('0 4 * * *')
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await expect(page).toHaveURL(`/jobs/${name}`)
+  expect(await api.job(name)).toMatchObject({
+    name,
+    display_name: typed['Display name'],
+    notes: typed.Notes,
+    schedule: '0 4 * * *',
+    timezone: 'Europe/Berlin',
+    executor: 'shell',
+    config: { command: typed.Command, env: { A: '1', B: 'two words' }, dir: '/tmp' },
+    concurrency: 'forbid',
+    retries: 4,
+    retry: { delay: '7s' },
+    timeout: '1m30s',
+    grace: '3s',
+    enabled: false,
+  })
+})
+
+test('several wrong fields each say so, and a name that is taken too', async ({ adminPage: page, api, unique }) => {
+  const name = unique('taken')
+  await api.createJob({ name }, 'true')
+  await page.goto('/jobs/new')
+  await field(page, 'Name').fill(name)
+  await field(page, 'Timeout').fill('soon')
+  await field(page, 'Retries').fill('many')
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await expect(field(page, 'Command')).toHaveAttribute('aria-invalid', 'true')
+  await expect(field(page, 'Timeout')).toHaveAccessibleDescription(/duration/)
+  await expect(field(page, 'Retries')).toHaveAccessibleDescription(/number/)
+  await expect(field(page, 'Timeout')).toHaveValue('soon')
+
+  await field(page, 'Command').fill('true')
+  await field(page, 'Timeout').fill('')
+  await field(page, 'Retries').fill('0')
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await expect(field(page, 'Name')).toHaveAttribute('aria-invalid', 'true')
+  await expect(field(page, 'Command')).toHaveValue('true')
+})
+
+test('editing changes the job, and does not overwrite what somebody else saved @nojs', async ({ adminPage: page, api, unique }) => {
+  const name = unique('edited')
+  await api.createJob({ name, schedule: '@daily' }, 'echo before')
+  await page.goto(`/jobs/${name}`)
+  await page.getByRole('link', { name: 'Edit' }).click()
+  await expect(field(page, 'Command')).toHaveValue('echo before')
+  await field(page, 'Command').fill('echo after')
+  await field(page, 'Schedule').fill('@hourly')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await expect(page).toHaveURL(`/jobs/${name}`)
+  await expect(page.getByText('echo after')).toBeVisible()
+  expect(await api.job(name)).toMatchObject({ schedule: '@hourly', config: { command: 'echo after' } })
+
+  await page.getByRole('link', { name: 'Edit' }).click()
+  await field(page, 'Command').fill('echo mine')
+  const theirs = await api.http.put(`/jobs/${name}`, {
+    data: { name, schedule: '@weekly', executor: 'shell', config: { command: 'echo theirs' } },
+  })
+  expect(theirs.status()).toBe(200)
+  await page.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByRole('alert')).toBeVisible()
+  await expect(field(page, 'Command')).toHaveValue('echo mine')
+  expect(await api.job(name)).toMatchObject({ schedule: '@weekly', config: { command: 'echo theirs' } })
+})
+
+test('a job can be a request, and its answer is the output', async ({ adminPage: page, server, unique }) => {
+  const name = unique('request')
+  await page.goto('/jobs/new')
+  await field(page, 'Name').fill(name)
+  await page.getByRole('radio', { name: 'HTTP request' }).check()
+  await expect(field(page, 'Command')).toBeHidden()
+  await field(page, 'Address').fill(`${server.url}/robots.txt`)
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await page.getByRole('button', { name: 'Run now' }).click()
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('Succeeded')
+  await expect(page.getByRole('region', { name: 'Lines of output' })).toContainText('User-agent')
+})
+
+test('what was typed is not left behind by mistake', async ({ adminPage: page }) => {
+  await page.goto('/jobs/new')
+  await field(page, 'Name').pressSequentially('x')
+  const asked = page.waitForEvent('dialog')
+  const leaving = page.getByRole('link', { name: 'Executions', exact: true }).click()
+  const dialog = await asked
+  expect(dialog.type()).toBe('beforeunload')
+  await dialog.dismiss()
+  await leaving
+  await expect(page).toHaveURL('/jobs/new')
+  await expect(field(page, 'Name')).toHaveValue('x')
+  await field(page, 'Name').fill('')
+  page.once('dialog', (question) => question.accept())
+})
