@@ -102,15 +102,15 @@ func fieldMap(fields []scheduler.FieldError) map[string]string {
 
 // executionRows adds what rows say about their jobs.
 func (s *Server) executionRows(ctx context.Context, list []scheduler.Execution) ([]views.ExecutionRowProps, error) {
-	names := map[string]string{}
+	jobs := map[string]scheduler.Job{}
 	var ids []string // of jobs that something runs of: only that has an ETA
 	for _, e := range list {
-		if _, seen := names[e.JobID]; !seen {
+		if _, seen := jobs[e.JobID]; !seen {
 			j, err := s.Store.Job(ctx, e.JobID)
 			if err != nil && scheduler.CodeOf(err) != scheduler.CodeNotFound {
 				return nil, err
 			}
-			names[e.JobID] = j.DisplayName
+			jobs[e.JobID] = j
 		}
 		if e.State == scheduler.Running {
 			ids = append(ids, e.JobID)
@@ -125,7 +125,8 @@ func (s *Server) executionRows(ctx context.Context, list []scheduler.Execution) 
 	}
 	rows := make([]views.ExecutionRowProps, len(list))
 	for i, e := range list {
-		rows[i] = views.ExecutionRowProps{Execution: e, Display: names[e.JobID], Median: stats[e.JobID].MedianTook}
+		j := jobs[e.JobID]
+		rows[i] = views.ExecutionRowProps{Execution: e, Display: j.DisplayName, Executor: j.Executor, Median: stats[e.JobID].MedianTook}
 	}
 	return rows, nil
 }
@@ -176,7 +177,8 @@ func (s *Server) executionProps(ctx context.Context, page views.Page, e schedule
 	case err != nil:
 		return p, err
 	}
-	p.OfAttempts, p.Next, p.Row.Display = max(1+j.Retries, len(p.Attempts)), s.nextFire(j), j.DisplayName
+	p.OfAttempts, p.Next = max(1+j.Retries, len(p.Attempts)), s.nextFire(j)
+	p.Row.Display, p.Row.Executor = j.DisplayName, j.Executor
 	stats, err := s.Store.JobStats(ctx, []string{j.ID}, recentShown)
 	p.Row.Median = stats[j.ID].MedianTook
 	return p, err
@@ -217,10 +219,9 @@ func (s *Server) queued(c echo.Context, e scheduler.Execution, said string) erro
 	if form(c.Request()) == asJSON {
 		c.Response().Header().Set("Location", at)
 	}
-	flash := views.Flash{Kind: views.FlashGood, Text: said}
-	toast := flash
-	toast.Href, toast.Link = at, "Show it"
-	return s.done(c, http.StatusAccepted, at, flash, answer{fragment: views.Toast(toast), json: idOut{e.ID}})
+	toast := views.Flash{Kind: views.FlashGood, Text: said, Href: at, Link: "Show it"}
+	// The execution's own page needs no words: it shows what became of it.
+	return s.done(c, http.StatusAccepted, at, views.Flash{}, answer{fragment: views.Toast(toast), json: idOut{e.ID}})
 }
 
 func (s *Server) stopExecution(c echo.Context) error {

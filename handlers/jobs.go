@@ -146,7 +146,9 @@ func (s *Server) showJob(c echo.Context) error {
 		Page: s.boardPage(c, cmp.Or(j.DisplayName, j.Name), views.NavJobs), Row: s.jobRow(j, stats), Fires: s.fires(j), Total: total,
 	}
 	for _, e := range runs {
-		props.Executions = append(props.Executions, views.ExecutionRowProps{Execution: e, Display: j.DisplayName, Median: stats.MedianTook})
+		props.Executions = append(props.Executions, views.ExecutionRowProps{
+			Execution: e, Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook,
+		})
 	}
 	return respond(c, http.StatusOK, answer{page: views.JobPage(props), fragment: views.JobBoard(props)})
 }

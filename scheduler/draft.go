@@ -202,8 +202,8 @@ func (f *fields) config(d *Draft, executors map[string]Executor) {
 // scheduleError turns a grammar's error into a field error.
 func scheduleError(err error) error {
 	var pe *cron.ParseError
-	if errors.As(err, &pe) && pe.Field == "timezone" {
-		return Invalid("timezone", "%s", pe.Msg)
+	if errors.As(err, &pe) && (pe.Field == "timezone" || pe.Field == "schedule") {
+		return Invalid(pe.Field, "%s", pe.Msg)
 	}
 	return Invalid("schedule", "%s", err.Error())
 }

@@ -253,19 +253,31 @@ func executorIcon(kind string) string {
 	}
 }
 
-// ending is how an execution ended, or why it waits, as short as a table needs.
-func ending(e *scheduler.Execution) string {
+// ending is how an execution ended, or why it waits, as short as a table needs:
+// nothing when it went as it should.
+func (r ExecutionRowProps) ending() string {
+	e := &r.Execution
 	var parts []string
 	switch {
 	case e.Signal != "" && !strings.Contains(e.Reason, e.Signal):
 		parts = append(parts, e.Signal)
-	case e.ExitCode != nil && !strings.Contains(e.Reason, "exit") && (*e.ExitCode != 0 || e.State == scheduler.Succeeded):
+	case e.Signal != "", e.ExitCode == nil, strings.Contains(e.Reason, strconv.Itoa(*e.ExitCode)):
+	case r.Executor == "http":
+		parts = append(parts, "status "+strconv.Itoa(*e.ExitCode))
+	case *e.ExitCode != 0 && e.State != scheduler.Succeeded:
 		parts = append(parts, "exit "+strconv.Itoa(*e.ExitCode))
 	}
 	if e.Reason != "" {
 		parts = append(parts, e.Reason)
 	}
 	return strings.Join(parts, " · ")
+}
+
+func (r ExecutionRowProps) codeLabel() string {
+	if r.Executor == "http" {
+		return "Status"
+	}
+	return "Exit code"
 }
 
 func late(e *scheduler.Execution, now time.Time) bool {

@@ -92,8 +92,27 @@ func TestVerdict(t *testing.T) {
 	if got, want := p.Verdict(), "2 failing, 1 late, 1 running, 98.1 % over 24 h"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := (NowProps{Page: p.Page}).Verdict(), "All is well"; got != want {
+	if got, want := (NowProps{Page: p.Page}).Verdict(), "Nothing is failing"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestEnding(t *testing.T) {
+	row := func(executor string, state scheduler.State, code int, signal, reason string) ExecutionRowProps {
+		return ExecutionRowProps{Executor: executor, Execution: scheduler.Execution{State: state, ExitCode: &code, Signal: signal, Reason: reason}}
+	}
+	for want, r := range map[string]ExecutionRowProps{
+		"":                               row("shell", scheduler.Succeeded, 0, "", ""),
+		"exit 2":                         row("shell", scheduler.Failed, 2, "", ""),
+		"exit code 2":                    row("shell", scheduler.Failed, 2, "", "exit code 2"),
+		"killed by SIGKILL":              row("shell", scheduler.Failed, 137, "SIGKILL", "killed by SIGKILL"),
+		"SIGTERM · stopped by ada":       row("shell", scheduler.Cancelled, 143, "SIGTERM", "stopped by ada"),
+		"status 204":                     row("http", scheduler.Succeeded, 204, "", ""),
+		"status 500 · not what is asked": row("http", scheduler.Failed, 500, "", "not what is asked"),
+	} {
+		if got := r.ending(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 

@@ -169,7 +169,7 @@ func jobFilters(p JobsProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = option("", "Anything", p.Query.Executor).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = option("", "Any", p.Query.Executor).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

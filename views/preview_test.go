@@ -128,6 +128,9 @@ func TestPreview(t *testing.T) {
 		if r.Header.Get("HX-Request") != "" && name == "now" {
 			page = NowBoard(sampleNowProps())
 		}
+		if r.Header.Get("HX-Request") != "" && name == "jobs" {
+			page = JobsTable(JobsProps{Page: samplePage("Jobs", NavJobs), Query: JobQuery{Q: r.FormValue("q"), Limit: 50}, Rows: sampleJobs(), Total: scheduler.Total{N: 6}})
+		}
 		_ = page.Render(r.Context(), w)
 	})
 	t.Logf("http://%s/", address)

@@ -199,6 +199,7 @@ type PreviewProps struct {
 type ExecutionRowProps struct {
 	Execution scheduler.Execution
 	Display   string        // the job's DisplayName, may be empty
+	Executor  string        // the job's, empty unknown: what its exit code means
 	Median    time.Duration // of the job's recent runs, 0 unknown: the ETA
 }
 

@@ -245,7 +245,7 @@ func (p NowProps) Verdict() string {
 		parts = append(parts, Number(n)+" running")
 	}
 	if len(parts) == 0 || (len(p.Failing) == 0 && lateOnes == 0) {
-		parts = append([]string{"All is well"}, parts...)
+		parts = append([]string{"Nothing is failing"}, parts...)
 	}
 	if good, ran := p.rate(); ran > 0 {
 		parts = append(parts, percent(good, ran)+" over 24 h")
@@ -305,4 +305,9 @@ func lastAt(e *scheduler.Execution) time.Time {
 		}
 	}
 	return e.DueAt
+}
+
+// lastRow is a job's last execution as a row of its own.
+func lastRow(r JobRowProps) ExecutionRowProps {
+	return ExecutionRowProps{Execution: *r.Stats.Last, Display: r.Job.DisplayName, Executor: r.Job.Executor}
 }
