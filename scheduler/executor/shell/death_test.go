@@ -37,6 +37,9 @@ func serve() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
+	for _, pid := range supervisors(e) {
+		fmt.Println("supervisor", pid)
+	}
 	for _, command := range []string{
 		stubborn,
 		`(setsid sh -c 'trap "" TERM; echo pid $$; exec sleep 1000' &); ` + stubborn,
@@ -45,13 +48,12 @@ func serve() {
 		config := fmt.Sprintf(`{"command":%q}`, command)
 		go e.Execute(context.Background(), scheduler.Task{Job: scheduler.Job{Draft: scheduler.Draft{Config: []byte(config)}}}, console{})
 	}
-	fmt.Println("supervisor", supervisorOf(e))
 	select {}
 }
 
-// server starts that server and returns it with the pids of its supervisor and
+// server starts that server and returns it with the pids of its supervisors and
 // of everything that it runs.
-func server(t *testing.T, instance string) (cmd *exec.Cmd, supervisor int, all []int) {
+func server(t *testing.T, instance string) (cmd *exec.Cmd, sups, all []int) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), actAsServer+"="+instance)
@@ -68,28 +70,30 @@ func server(t *testing.T, instance string) (cmd *exec.Cmd, supervisor int, all [
 		_ = cmd.Wait()
 	})
 	lines := bufio.NewScanner(stdout)
-	for (len(all) < 5 || supervisor == 0) && lines.Scan() {
+	for len(all) < 5 && lines.Scan() {
 		var pid int
 		if n, _ := fmt.Sscanf(lines.Text(), "pid %d", &pid); n == 1 {
 			all = append(all, pid)
 		} else if n, _ := fmt.Sscanf(lines.Text(), "supervisor %d", &pid); n == 1 {
-			supervisor = pid
+			sups = append(sups, pid)
 		}
 	}
-	if len(all) != 5 || supervisor == 0 {
-		t.Fatalf("supervisor %d, runs %v", supervisor, all)
+	if len(all) != 5 || len(sups) == 0 {
+		t.Fatalf("supervisors %v, runs %v", sups, all)
 	}
-	return cmd, supervisor, all
+	return cmd, sups, all
 }
 
 func TestNothingSurvivesTheServer(t *testing.T) {
 	needPrograms(t, "setsid")
 	instance := "killed-server-" + fmt.Sprint(os.Getpid())
-	cmd, supervisor, all := server(t, instance)
+	cmd, sups, all := server(t, instance)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	awaitDeath(t, supervisor) // which is the last
+	for _, pid := range sups { // the last ones
+		awaitDeath(t, pid)
+	}
 	for _, pid := range all {
 		if alive(pid) {
 			t.Errorf("process %d is alive", pid)
@@ -98,39 +102,49 @@ func TestNothingSurvivesTheServer(t *testing.T) {
 }
 
 func TestOnlyTheServersEndEndsTheSupervisor(t *testing.T) {
-	cmd, supervisor, all := server(t, "signalled-"+fmt.Sprint(os.Getpid()))
-	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
-		if err := syscall.Kill(supervisor, sig); err != nil {
-			t.Fatal(err)
+	cmd, sups, all := server(t, "signalled-"+fmt.Sprint(os.Getpid()))
+	for _, pid := range sups {
+		for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM} {
+			if err := syscall.Kill(pid, sig); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	if !alive(supervisor) || !alive(all[0]) {
-		t.Error("a signal that is not SIGKILL ended the supervisor")
+	for _, pid := range sups {
+		if st, ok := readStat(pid); !ok || st.dead || st.pgrp != pid || st.session != pid {
+			t.Errorf("supervisor %d: %+v", pid, st)
+		}
 	}
-	if st, _ := readStat(supervisor); st.pgrp == cmd.Process.Pid || st.session != supervisor {
-		t.Errorf("the supervisor is in group %d and session %d", st.pgrp, st.session)
-	}
-	if st, _ := readStat(all[0]); st.pgrp == cmd.Process.Pid {
-		t.Error("a run is in the server's group")
+	for _, pid := range all {
+		if st, ok := readStat(pid); !ok || st.dead || st.pgrp == cmd.Process.Pid {
+			t.Errorf("run %d: %+v", pid, st)
+		}
 	}
 	_ = cmd.Process.Kill()
-	awaitDeath(t, supervisor)
+	for _, pid := range sups {
+		awaitDeath(t, pid)
+	}
 }
 
 func TestStartEndsWhatAnEarlierLifeLeft(t *testing.T) {
 	needPrograms(t, "setsid")
 	instance := "earlier-life-" + fmt.Sprint(os.Getpid())
-	cmd, supervisor, all := server(t, instance)
-	if err := syscall.Kill(supervisor, syscall.SIGSTOP); err != nil { // so that it cannot help
-		t.Fatal(err)
+	cmd, sups, all := server(t, instance)
+	signalEach := func(sig syscall.Signal) {
+		for _, pid := range sups {
+			if err := syscall.Kill(pid, sig); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+	signalEach(syscall.SIGSTOP) // so that they cannot help
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(supervisor, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+	signalEach(syscall.SIGKILL)
+	for _, pid := range sups {
+		awaitDeath(t, pid)
 	}
-	awaitDeath(t, supervisor)
 	if !slices.ContainsFunc(all, alive) { // some die of the closed pipe
 		t.Fatal("nothing was left; the test shows nothing")
 	}
@@ -157,8 +171,10 @@ func TestSupervisorsDeathEndsItsRunsAndIsMended(t *testing.T) {
 	e, _ := started(t)
 	out, done := background(t.Context(), e, task(t, Config{Command: `(env -i setsid sh -c 'echo pid $$; exec sleep 1000' &); ` + stubborn}))
 	out.awaitThat(t, "two pids", func(s string) bool { return strings.Count(s, "pid ") == 2 })
-	if err := syscall.Kill(supervisorOf(e), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
+	for _, pid := range supervisors(e) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r := await(t, done, "the run")
 	if r.State != scheduler.Failed || r.Reason != "killed because Belfry's supervisor process died" {

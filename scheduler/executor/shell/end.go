@@ -1,7 +1,7 @@
 package shell
 
 import (
-	"os"
+	"errors"
 	"syscall"
 	"time"
 
@@ -26,12 +26,11 @@ const (
 // reap takes note that a run's main process has ended. If nothing of it is
 // left, which nearly always is so and costs one look, the run is over.
 func (s *supervisor) reap(p *proc) {
-	if pid, err := syscall.Wait4(p.pid, &p.status, syscall.WNOHANG, &p.usage); pid != p.pid || p.exited {
-		_ = err // not yet, after all
-		return
+	if pid, _ := syscall.Wait4(p.pid, &p.status, syscall.WNOHANG, &p.usage); pid != p.pid {
+		return // not yet, after all
 	}
 	p.exited = true
-	syscall.Close(p.pidfd)
+	closeFile(p.pidfd)
 	if orphans := s.orphans(); len(orphans) == 0 || len(s.owned(s.bury(orphans))[p]) == 0 {
 		s.over(p)
 		return
@@ -148,13 +147,10 @@ func (s *supervisor) report(r report) { s.out = r.append(s.out) }
 func (s *supervisor) flush() {
 	for b := s.out; len(b) > 0; {
 		n, err := unix.SendmsgN(socketFD, b, nil, nil, unix.MSG_NOSIGNAL)
-		if err != nil && err != syscall.EINTR {
+		if err != nil && !errors.Is(err, syscall.EINTR) {
 			break
 		}
 		b = b[max(n, 0):]
 	}
 	s.out = s.out[:0]
 }
-
-// self is this process, on both sides.
-var self = os.Getpid()

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,17 +17,22 @@ import (
 	"belfry/scheduler"
 )
 
-// Executor runs commands through a supervisor process. It is safe for
+// maxSupervisors bounds how many supervisors there are: one per processor, since
+// each forks one run at a time, and waits for that run's exec. What a larger
+// machine's server left is looked for under every number below it.
+const maxSupervisors = 4
+
+// Executor runs commands through supervisor processes. It is safe for
 // concurrent use.
 type Executor struct {
-	log     *slog.Logger
-	configs configs
+	log         *slog.Logger
+	configs     configs
+	supervisors int
+	turn        atomic.Uint32
 
-	mu       sync.Mutex
-	instance string
-	cur      *link
-	started  bool
-	closed   bool
+	mu      sync.Mutex
+	keepers []*keeper // set once, by Start
+	closed  bool
 }
 
 var _ scheduler.Executor = (*Executor)(nil)
@@ -34,79 +42,64 @@ func New(log *slog.Logger) (*Executor, error) {
 	if log == nil {
 		return nil, errors.New("shell: no logger")
 	}
-	return &Executor{log: log}, nil
+	return &Executor{log: log, supervisors: min(runtime.GOMAXPROCS(0), maxSupervisors)}, nil
 }
 
 // Start first kills every process that an earlier server life with the same
-// instance left behind, then starts the supervisor. instance is a stable name
+// instance left behind, then starts the supervisors. instance is a stable name
 // of the data folder; the caller makes sure that no other live server has it.
 func (e *Executor) Start(instance string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.started || instance == "" {
+	if e.keepers != nil || e.closed || instance == "" {
 		return errors.New("shell: Start is for once, with the name of an instance")
 	}
-	if n := endLeftovers(instance, e.log); n > 0 {
-		e.log.Warn("killed processes that an earlier server had left", "processes", n)
+	for i := range maxSupervisors {
+		if n := endLeftovers(markerOf(instance, i), e.log); n > 0 {
+			e.log.Warn("killed processes that an earlier server had left", "processes", n)
+		}
 	}
-	l, err := dial(instance, e.log, e.lost)
-	if err != nil {
-		return err
+	for i := range e.supervisors {
+		k, err := keep(markerOf(instance, i), e.log)
+		if err != nil {
+			for _, k := range e.keepers {
+				k.close()
+			}
+			e.keepers = nil
+			return err
+		}
+		e.keepers = append(e.keepers, k)
 	}
-	e.instance, e.cur, e.started = instance, l, true
 	return nil
 }
 
-// closePatience is for a supervisor that does not end, say because a process
-// below it is stuck in the kernel.
-const closePatience = 10 * time.Second
+// markerOf marks the processes of an instance's i-th supervisor.
+func markerOf(instance string, i int) string { return instance + "/" + strconv.Itoa(i) }
 
-// Close kills whatever still runs and ends the supervisor. Executions that were
+// Close kills whatever still runs and ends the supervisors. Executions that were
 // running end as Failed; Close returns when no process is left.
 func (e *Executor) Close() error {
 	e.mu.Lock()
 	e.closed = true
-	l := e.cur
+	keepers := e.keepers
 	e.mu.Unlock()
-	if l == nil {
-		return nil
+	var wg sync.WaitGroup
+	for _, k := range keepers {
+		wg.Go(k.close)
 	}
-	l.close()
-	late := time.AfterFunc(closePatience, func() { _ = l.cmd.Process.Kill() }) // it may be gone
-	defer late.Stop()
-	<-l.gone
+	wg.Wait()
 	return nil
 }
 
-// lost replaces a supervisor that died, so that the next run need not wait for
-// a new one.
-func (e *Executor) lost() {
-	if _, err := e.link(); err != nil && !errors.Is(err, errStopping) {
-		e.log.Error("cannot start a new supervisor", "error", err)
-	}
-}
-
-var errStopping = errors.New("the server is stopping")
-
-// link returns a connection to a living supervisor, a new one if need be.
-func (e *Executor) link() (*link, error) {
+// keeper returns that of the next supervisor in turn.
+func (e *Executor) keeper() (*keeper, error) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch {
-	case !e.started:
+	keepers := e.keepers
+	e.mu.Unlock()
+	if len(keepers) == 0 {
 		return nil, errors.New("the shell executor is not started")
-	case e.closed:
-		return nil, errStopping
-	case e.cur.alive():
-		return e.cur, nil
 	}
-	<-e.cur.gone // what it ran is killed before anything new starts
-	l, err := dial(e.instance, e.log, e.lost)
-	if err != nil {
-		return nil, err
-	}
-	e.cur = l
-	return l, nil
+	return keepers[int(e.turn.Add(1))%len(keepers)], nil
 }
 
 // Execute runs the task's command and returns when no process of it is left:
@@ -132,50 +125,12 @@ func (e *Executor) Execute(ctx context.Context, t scheduler.Task, out scheduler.
 	if who != nil {
 		r.who, r.uid, r.gid, r.groups = true, who.uid, who.gid, who.groups
 	}
-	r.env = environ(c, t, e.instance, who)
-	return e.try(ctx, c, r, t.Job.Grace, out)
-}
-
-// try runs the first of the configuration's commands that can be started.
-func (e *Executor) try(ctx context.Context, c *Config, s start, grace time.Duration, out scheduler.OutputWriter) scheduler.Result {
-	var rep report
-	for _, argv := range c.commands() {
-		path, err := lookPath(argv[0], c.Env)
-		if err != nil {
-			return failed("cannot start: " + err.Error())
-		}
-		s.path, s.argv = path, argv
-		l, err := e.link()
-		if err != nil {
-			return failed("cannot start: " + err.Error())
-		}
-		rep, err = l.run(ctx, s, c.Stdin, grace, out)
-		if err != nil {
-			return failed("cannot start: " + err.Error())
-		}
-		if rep.kind != repFailed {
-			break
-		}
+	k, err := e.keeper()
+	if err != nil {
+		return failed("cannot start: " + err.Error())
 	}
-	switch rep.kind {
-	case repFailed:
-		return failed(startError(syscall.Errno(rep.status), s.path, c))
-	case repLost:
-		if e.stopping() {
-			return failed("killed: " + errStopping.Error())
-		}
-		return failed("killed because Belfry's supervisor process died")
-	}
-	if rep.left > 0 && ctx.Err() == nil {
-		out.Write(scheduler.System, fmt.Appendf(nil, "%s left behind by the command: ended\n", processes(rep.left)))
-	}
-	return rep.result()
-}
-
-func (e *Executor) stopping() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.closed
+	r.env = environ(c, t, k.marker, who)
+	return k.try(ctx, c, r, t.Job.Grace, out)
 }
 
 func processes(n uint32) string {

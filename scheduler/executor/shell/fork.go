@@ -24,7 +24,7 @@ func (s *supervisor) receive() bool {
 		in.buf, in.oob = make([]byte, 64<<10), make([]byte, unix.CmsgSpace(3*4))
 	}
 	n, oobn, _, _, err := unix.Recvmsg(socketFD, in.buf[in.have:], in.oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
-	if err == syscall.EINTR || err == syscall.EAGAIN {
+	if errors.Is(err, syscall.EINTR) || errors.Is(err, syscall.EAGAIN) {
 		return true
 	}
 	if err != nil || n == 0 {
@@ -77,7 +77,7 @@ func rights(oob []byte) []int {
 func (s *supervisor) fork(req *request, files []int) {
 	defer func() {
 		for _, fd := range files {
-			syscall.Close(fd)
+			closeFile(fd)
 		}
 	}()
 	if len(files) != int(req.files) {
@@ -85,7 +85,7 @@ func (s *supervisor) fork(req *request, files []int) {
 		return
 	}
 	s.births++
-	p := &proc{num: req.run, id: req.id, tag: tagOf(s.instance, req.run), birth: s.births}
+	p := &proc{num: req.run, id: req.id, tag: tagOf(s.marker, req.run), birth: s.births}
 	attr := &syscall.ProcAttr{
 		Dir: req.dir, Env: s.env(req.env),
 		Files: []uintptr{0, uintptr(files[0]), uintptr(files[1])}, // our own 0 is /dev/null
@@ -129,7 +129,7 @@ func (s *supervisor) fork(req *request, files []int) {
 // abandon kills a run whose end we could not see.
 func (s *supervisor) abandon(p *proc) {
 	delete(s.runs, p.num)
-	syscall.Close(p.pidfd)
+	closeFile(p.pidfd)
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 	_, _ = syscall.Wait4(p.pid, nil, 0, nil)
 }

@@ -10,15 +10,15 @@ import (
 // hold up a start.
 const leftoverPatience = 5 * time.Second
 
-// endLeftovers kills the processes of an instance whose supervisor has died, and
+// endLeftovers kills the processes of a supervisor that has died, and
 // everything below them, and returns how many there were. It returns when they
 // are gone.
-func endLeftovers(instance string, log *slog.Logger) int {
+func endLeftovers(marker string, log *slog.Logger) int {
 	killed := map[int]bool{}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for begin := time.Now(); ; <-tick.C {
-		found := leftovers(instance)
+		found := leftovers(marker)
 		if len(found) == 0 {
 			return len(killed)
 		}
@@ -33,11 +33,11 @@ func endLeftovers(instance string, log *slog.Logger) int {
 	}
 }
 
-func leftovers(instance string) map[int]stat {
+func leftovers(marker string) map[int]stat {
 	found := map[int]stat{}
-	marker, tag := markerEnv+"="+instance, tagOf(instance, 0)
+	env, tag := markerEnv+"="+marker, tagOf(marker, 0)
 	for _, pid := range numbers("/proc") {
-		if pid > 1 && pid != self && (sameInstance(readTag(pid), tag) || hasEnv(pid, marker)) {
+		if pid > 1 && pid != self && (sameSupervisor(readTag(pid), tag) || hasEnv(pid, env)) {
 			descend([]int{pid}, found)
 		}
 	}

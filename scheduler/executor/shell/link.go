@@ -33,7 +33,7 @@ type link struct {
 
 // dial starts a supervisor. When it dies unasked, what it ran is killed and
 // lost is called.
-func dial(instance string, log *slog.Logger, lost func()) (*link, error) {
+func dial(marker string, log *slog.Logger, lost func()) (*link, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
@@ -45,20 +45,20 @@ func dial(instance string, log *slog.Logger, lost func()) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("supervisor's socket: %w", err)
 	}
-	// /proc/self/exe is this very program even when its file was replaced.
 	poll, err := newPoller()
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, err
 	}
-	cmd := exec.Command("/proc/self/exe", "supervise")
+	// /proc/self/exe is this very program even when its file was replaced.
+	cmd := exec.Command("/proc/self/exe", "supervise") //nolint:noctx // it ends with its socket, after all it runs
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(inherited(os.Environ()), markerEnv+"="+instance)
+	cmd.Env = append(inherited(os.Environ()), markerEnv+"="+marker)
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of signals to the server's group
 	if err := cmd.Start(); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		poll.close()
 		return nil, fmt.Errorf("start the supervisor: %w", err)
 	}
@@ -69,7 +69,7 @@ func dial(instance string, log *slog.Logger, lost func()) (*link, error) {
 		return nil, err
 	}
 	go l.poll.serve(l.find)
-	go l.listen(instance, log, lost)
+	go l.listen(marker, log, lost)
 	return l, nil
 }
 
@@ -89,7 +89,7 @@ func (l *link) expectReady() error {
 
 // release waits for the supervisor's end and closes what was for it.
 func (l *link) release() error {
-	l.conn.Close()
+	_ = l.conn.Close()
 	l.poll.close()
 	return l.cmd.Wait()
 }
@@ -109,7 +109,7 @@ func (l *link) close() {
 }
 
 // listen delivers reports until the supervisor is gone.
-func (l *link) listen(instance string, log *slog.Logger, lost func()) {
+func (l *link) listen(marker string, log *slog.Logger, lost func()) {
 	buf := make([]byte, 0, 64*reportSize)
 	for {
 		n, err := l.conn.Read(buf[len(buf):cap(buf)])
@@ -132,7 +132,7 @@ func (l *link) listen(instance string, log *slog.Logger, lost func()) {
 	l.runs = nil
 	l.mu.Unlock()
 	err := l.release()
-	killed := endLeftovers(instance, log)
+	killed := endLeftovers(marker, log)
 	for _, r := range left {
 		r.end(report{kind: repLost})
 	}
@@ -192,7 +192,7 @@ func (l *link) send(req *request, files ...int) error {
 		l.buf = nil // a rare large request must not be kept for ever
 	}
 	if n > 0 && err != nil {
-		l.conn.Close()
+		_ = l.conn.Close()
 		return nil
 	}
 	return err

@@ -101,17 +101,26 @@ func started(t testing.TB) (*Executor, string) {
 		if err := e.Close(); err != nil {
 			t.Error(err)
 		}
-		if found := leftovers(instance); len(found) > 0 {
-			t.Errorf("left over: %+v", found)
+		for i := range maxSupervisors {
+			if found := leftovers(markerOf(instance, i)); len(found) > 0 {
+				t.Errorf("left over: %+v", found)
+			}
 		}
 	})
 	return e, instance
 }
 
-func supervisorOf(e *Executor) int {
+// supervisors are the pids of e's supervisors.
+func supervisors(e *Executor) []int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.cur.cmd.Process.Pid
+	var list []int
+	for _, k := range e.keepers {
+		k.mu.Lock()
+		list = append(list, k.cur.cmd.Process.Pid)
+		k.mu.Unlock()
+	}
+	return list
 }
 
 func task(t testing.TB, c Config) scheduler.Task {

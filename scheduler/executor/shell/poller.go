@@ -21,7 +21,7 @@ func newPoller() (*poller, error) {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
 	if err := syscall.SetNonblock(fd, true); err != nil { // NewFile wants it so
-		syscall.Close(fd)
+		closeFile(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	return &poller{fd: fd, f: os.NewFile(uintptr(fd), "epoll")}, nil

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// self is this process, on both sides.
+var self = os.Getpid()
+
 // stat is what /proc/<pid>/stat says of a process.
 type stat struct {
 	pid, ppid, pgrp, session int
@@ -116,16 +119,16 @@ func signalAll(found map[int]stat, leader int, sig syscall.Signal) {
 
 // A tag marks every process of a run, whatever it does to its environment,
 // session and parents: a resource limit that kernels since 2.4.25 inherit and
-// otherwise ignore. The upper half names the instance, the lower the run.
+// otherwise ignore. The upper half names the supervisor, the lower the run.
 const tagLimit = unix.RLIMIT_LOCKS
 
-func tagOf(instance string, run uint32) uint64 {
+func tagOf(marker string, run uint32) uint64 {
 	h := fnv.New32a()
-	h.Write([]byte(instance))
+	h.Write([]byte(marker))
 	return uint64(h.Sum32()>>1)<<32 | uint64(run)
 }
 
-func sameInstance(a, b uint64) bool { return a>>32 == b>>32 }
+func sameSupervisor(a, b uint64) bool { return a>>32 == b>>32 }
 
 // setTag tags this process, and with it every one it forks from now on.
 func setTag(tag uint64) {

@@ -77,11 +77,11 @@ func (l *link) begin(r *run, s start, stdin string) error {
 		if err != nil {
 			return err
 		}
-		defer syscall.Close(fd)
+		defer closeFile(fd)
 		files = append(files, fd)
 	}
 	if !l.add(r) {
-		return errors.New("its supervisor process is gone")
+		return errGone
 	}
 	s.files = byte(len(files))
 	err := l.poll.add(r)
@@ -129,11 +129,15 @@ func (r *run) open(s start) error {
 func (r *run) close() {
 	for _, p := range r.pipes {
 		if p.r >= 0 {
-			syscall.Close(p.r)
-			syscall.Close(p.w)
+			closeFile(p.r)
+			closeFile(p.w)
 		}
 	}
 }
+
+// closeFile closes a descriptor to which nothing is left to write, so that
+// closing it has no failure to act on.
+func closeFile(fd int) { _ = syscall.Close(fd) }
 
 // inMemory returns a file with the content s: nobody has to feed it, as a pipe.
 func inMemory(s string) (int, error) {
@@ -150,7 +154,7 @@ func inMemory(s string) (int, error) {
 		_, err = syscall.Seek(fd, 0, io.SeekStart)
 	}
 	if err != nil {
-		syscall.Close(fd)
+		closeFile(fd)
 		return -1, os.NewSyscallError("write stdin", err)
 	}
 	return fd, nil
@@ -195,7 +199,7 @@ func copyN(fd, n int, s scheduler.Stream, out scheduler.OutputWriter) {
 	defer buffers.Put(buf)
 	for n > 0 {
 		got, err := syscall.Read(fd, buf[:min(n, len(buf))])
-		if err == syscall.EINTR {
+		if errors.Is(err, syscall.EINTR) {
 			continue
 		}
 		if err != nil || got <= 0 {

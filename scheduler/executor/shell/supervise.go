@@ -20,12 +20,12 @@ const socketFD = 3
 // leaves behind. All of it happens in serve, one thing at a time: with two
 // threads, most of a short run's cost was that of waking the other.
 type supervisor struct {
-	instance string
-	base     []string       // the environment of every run
-	names    map[string]int // its names: indexes into base
-	adopted  int            // the kernel's list of orphans, or -1
-	epoll    int            // the socket, and a pidfd of every run's main process
-	births   uint64         // counts forks tried
+	marker  string         // of this supervisor
+	base    []string       // the environment of every run
+	names   map[string]int // its names: indexes into base
+	adopted int            // the kernel's list of orphans, or -1
+	epoll   int            // the socket, and a pidfd of every run's main process
+	births  uint64         // counts forks tried
 
 	runs    map[uint32]*proc
 	owners  map[int]owner  // of orphans, until reaped
@@ -71,9 +71,9 @@ func init() {
 // only Executor.Start runs. It returns when its server is gone and every process
 // below it is killed, or an error at once when it was not started that way.
 func Supervise() error {
-	instance := os.Getenv(markerEnv)
+	marker := os.Getenv(markerEnv)
 	family, err := unix.GetsockoptInt(socketFD, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	if err != nil || family != unix.AF_UNIX || instance == "" {
+	if err != nil || family != unix.AF_UNIX || marker == "" {
 		return errors.New("supervise is started by the server only")
 	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -83,7 +83,7 @@ func Supervise() error {
 	if err != nil {
 		return fmt.Errorf("pidfd_open (Linux 5.3 has it): %w", err)
 	}
-	syscall.Close(pidfd)
+	closeFile(pidfd)
 	// Children get 0, 1 and 2 and nothing that we happened to inherit.
 	if err := unix.CloseRange(socketFD, 1<<31-1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		syscall.CloseOnExec(socketFD) // a kernel before 5.11
@@ -98,10 +98,10 @@ func Supervise() error {
 	_ = os.WriteFile("/proc/self/comm", []byte("belfry-runs"), 0) // for ps only
 
 	s := &supervisor{
-		instance: instance,
-		runs:     map[uint32]*proc{},
-		owners:   map[int]owner{},
-		endings:  map[*proc]bool{},
+		marker:  marker,
+		runs:    map[uint32]*proc{},
+		owners:  map[int]owner{},
+		endings: map[*proc]bool{},
 	}
 	defaultSignal(syscall.SIGCHLD)
 	s.setBase(inherited(os.Environ()))
