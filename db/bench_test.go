@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -109,11 +107,6 @@ func BenchmarkLifeCycle(b *testing.B) {
 
 func lifeCycle(b *testing.B, s *db.Store, slots, jobCount int) {
 	jobs := addJobs(b, s, jobCount)
-	for _, x := range strings.Fields(os.Getenv("DROPIDX")) {
-		if err := s.Exec(bg, "DROP INDEX "+x); err != nil {
-			b.Fatal(err)
-		}
-	}
 	start := time.Now().UTC().Truncate(time.Microsecond)
 	var inserted, done atomic.Int64
 	before, c0 := cpu(), s.Commits()
@@ -176,76 +169,6 @@ func lifeCycle(b *testing.B, s *db.Store, slots, jobCount int) {
 					b.Error(err)
 				}
 				done.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "exec/s")
-	b.ReportMetric(float64((cpu()-before).Nanoseconds())/1000/float64(b.N), "cpu-µs/exec")
-	b.ReportMetric(float64(s.Commits()-c0)/float64(b.N), "commits/exec")
-}
-
-// BenchmarkPaced: the same at 2,000 executions a second, where each takes 3 ms:
-// small batches, the dearest case for each execution.
-func BenchmarkPaced(b *testing.B) {
-	s := dbtest.Open(b)
-	jobs := addJobs(b, s, 1000)
-	const slots = 8
-	work := make(chan scheduler.Assignment)
-	var wg sync.WaitGroup
-	before, c0 := cpu(), s.Commits()
-	b.ResetTimer()
-	wg.Go(func() {
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for i := 0; i < b.N; i += 20 {
-			<-tick.C
-			now := time.Now().UTC().Truncate(time.Microsecond)
-			if err := s.InTx(bg, func(tx scheduler.Tx) error {
-				for k := i; k < min(i+20, b.N); k++ {
-					j, err := tx.Job(bg, jobs[k%len(jobs)].ID)
-					if err != nil {
-						return err
-					}
-					if _, err := tx.InsertExecution(bg, newExecution(j.ID, now)); err != nil {
-						return err
-					}
-				}
-				return nil
-			}); err != nil {
-				b.Error(err)
-			}
-		}
-	})
-	wg.Go(func() {
-		defer close(work)
-		for got := 0; got < b.N; {
-			var list []scheduler.Assignment
-			if err := s.InTx(bg, func(tx scheduler.Tx) (err error) {
-				list, err = tx.Claim(bg, "local", time.Now(), slots)
-				return err
-			}); err != nil {
-				b.Error(err)
-				return
-			}
-			if len(list) == 0 {
-				time.Sleep(2 * time.Millisecond)
-			}
-			got += len(list)
-			for _, a := range list {
-				work <- a
-			}
-		}
-	})
-	for range slots {
-		wg.Go(func() {
-			for a := range work {
-				time.Sleep(3 * time.Millisecond)
-				e := a.Execution
-				e.State, e.FinishedAt, e.ExitCode = scheduler.Succeeded, time.Now(), new(int)
-				if err := s.InTx(bg, func(tx scheduler.Tx) error { return tx.Finish(bg, e, scheduler.Running) }); err != nil {
-					b.Error(err)
-				}
 			}
 		})
 	}

@@ -11,11 +11,6 @@ type dialect struct {
 	// ends. SQLite has one writer at a time and needs none of them.
 	share, update, skip string
 
-	// among says that a column's value is among those of a query. PostgreSQL may
-	// run the query of an IN several times, and one that skips locked rows and has a
-	// limit then chooses more rows each time: ARRAY runs once.
-	among func(query string) string
-
 	version string // of an execution's job, for the jobCache; 0 where that is the truth
 	shards  int    // of execution_totals and execution_hours
 }
@@ -23,12 +18,10 @@ type dialect struct {
 var (
 	sqliteDialect = &dialect{
 		name: "sqlite", shards: 1, version: "0",
-		among: func(query string) string { return "IN (" + query + ")" },
 	}
 	postgresDialect = &dialect{
 		name: "postgres", shards: 8, version: "COALESCE((SELECT version FROM jobs WHERE num = job), 0)",
 		share: " FOR KEY SHARE", update: " FOR NO KEY UPDATE", skip: " FOR UPDATE SKIP LOCKED",
-		among: func(query string) string { return "= ANY (ARRAY(" + query + "))" },
 	}
 )
 

@@ -121,6 +121,13 @@ func mayRetry(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
+// createdMeanwhile reports that PostgreSQL could not create a table because
+// somebody else did at the same moment.
+func createdMeanwhile(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42P07" || pg.Code == "42710" || pg.Code == "23505")
+}
+
 // broken reports that SQLite may have ended the whole transaction, not only the
 // statement that failed.
 func broken(err error) bool {

@@ -101,21 +101,26 @@ func planExecutions(f scheduler.ExecutionFilter) executionPlan {
 		w.add(queued+" < ?", micros(f.To))
 	}
 	p.args = w.args
+	branch := func(cond string) {
+		p.branches = append(p.branches, strings.Join(append(w.conds, cond), " AND "))
+	}
 	for _, s := range wanted(f.States) {
 		if s.Final() {
-			p.branches = append(p.branches, strings.Join(append(w.conds, "e.state = '"+string(s)+"' AND e.finished_at > 0"), " AND "))
+			branch("e.state = '" + string(s) + "' AND e.finished_at > 0")
 		} else {
-			p.branches = append(p.branches, strings.Join(append(w.conds, "e.state = '"+string(s)+"' AND e.finished_at = 0"), " AND "))
+			branch("e.state = '" + string(s) + "' AND e.finished_at = 0")
 		}
 	}
-	if len(f.States) == 0 {
-		p.branches = []string{strings.Join(append(w.conds, "e.seq > 0"), " AND ")}
+	switch {
+	case len(f.States) == 0:
+		branch("e.seq > 0")
+	case len(p.branches) == 0: // only states that do not exist
+		branch("e.seq < 0")
 	}
 	return p
 }
 
-// wanted returns the valid states of a filter, once each; nothing when it names
-// all or none.
+// wanted returns the valid states of a filter, once each.
 func wanted(states []scheduler.State) []scheduler.State {
 	var list []scheduler.State
 	for _, s := range scheduler.States {
@@ -134,9 +139,6 @@ func (p *executionPlan) list() string {
 			b.WriteString(" UNION ALL ")
 		}
 		b.WriteString(listed + cond)
-	}
-	if len(p.branches) == 0 { // only states that do not exist
-		b.WriteString(listed + "e.seq < 0")
 	}
 	b.WriteString(" ORDER BY " + p.order + " LIMIT " + number("$"+strconv.Itoa(n+1)) + " OFFSET " + number("$"+strconv.Itoa(n+2)))
 	return b.String()

@@ -66,19 +66,18 @@ func endTime(e scheduler.Execution) time.Time {
 	return e.FinishedAt
 }
 
-// Claim makes queued executions running. The state is asked for twice: the inner
-// query chooses, and on PostgreSQL locks; the outer one makes sure.
+// Claim makes queued executions running. On PostgreSQL the rows that are chosen
+// are locked, and those that somebody else has chosen are passed over; the state
+// is asked for again where it changes, all the same.
 func (t *tx) Claim(ctx context.Context, worker string, now time.Time, limit int) ([]scheduler.Assignment, error) {
 	if limit < 1 {
 		return nil, nil
 	}
 	worker, at := clean(worker), micros(now)
 	var claimed []executionRow
-	err := each(ctx, t, `UPDATE executions SET state = 'running', worker = $1, started_at = $2
-		WHERE seq `+t.s.dialect.among(`SELECT seq FROM executions WHERE state = 'queued' AND run_at <= $2
-			ORDER BY run_at, seq LIMIT `+number("$3")+t.s.dialect.skip)+` AND state = 'queued'
-		RETURNING seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, reason, `+
-		t.s.dialect.version, []any{worker, at, limit}, func(rows *sql.Rows) error {
+	err := each(ctx, t, `SELECT seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, reason, `+
+		t.s.dialect.version+` FROM executions WHERE state = 'queued' AND run_at <= $1
+		ORDER BY run_at, seq LIMIT `+number("$2")+t.s.dialect.skip, []any{at, limit}, func(rows *sql.Rows) error {
 		r := executionRow{started: at}
 		r.State, r.Worker = scheduler.Running, worker
 		err := rows.Scan(&r.seq, &r.ID, &r.job, &r.Attempt, &r.due, &r.run, &r.queued, (*string)(&r.Trigger.Kind),
@@ -89,10 +88,9 @@ func (t *tx) Claim(ctx context.Context, worker string, now time.Time, limit int)
 	if err != nil || len(claimed) == 0 {
 		return nil, err
 	}
-	t.wrote = true
-	slices.SortFunc(claimed, func(a, b executionRow) int {
-		return cmp.Or(cmp.Compare(a.run, b.run), cmp.Compare(a.seq, b.seq))
-	})
+	if err := t.run(ctx, claimed, worker, at); err != nil {
+		return nil, err
+	}
 	list := make([]scheduler.Assignment, 0, len(claimed))
 	for i := range claimed {
 		r := &claimed[i]
@@ -112,6 +110,26 @@ func (t *tx) Claim(ctx context.Context, worker string, now time.Time, limit int)
 		t.pending.change(r.job, scheduler.Queued, scheduler.Running, 1)
 	}
 	return list, nil
+}
+
+// run makes the chosen executions running.
+func (t *tx) run(ctx context.Context, chosen []executionRow, worker string, at int64) error {
+	for part := range slices.Chunk(chosen, idsPerQuery) {
+		seqs := make([]int64, len(part))
+		for i := range part {
+			seqs[i] = part[i].seq
+		}
+		args := append([]any{worker, at}, padded(seqs)...)
+		n, err := t.exec(ctx, "UPDATE executions SET state = 'running', worker = $1, started_at = $2 WHERE state = 'queued' AND seq IN ("+
+			placeholders(3, len(args)-2)+")", args...)
+		if err != nil {
+			return err
+		}
+		if n != int64(len(part)) {
+			return scheduler.Errorf(scheduler.CodeInternal, "%d executions were chosen and %d could be claimed", len(part), n)
+		}
+	}
+	return nil
 }
 
 // Finish stores e's final state where its state is still from.

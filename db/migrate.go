@@ -163,15 +163,16 @@ func checkSchema(ctx context.Context, db *sql.DB, all []migration) (have int64, 
 	return have, nil
 }
 
-// ensureLedger creates the table of applied steps. Two servers that create it at
-// once on PostgreSQL collide in its catalogue, whatever IF NOT EXISTS says: the
-// loser looks again.
-func ensureLedger(ctx context.Context, db *sql.DB) error {
-	const ddl = `CREATE TABLE IF NOT EXISTS schema_migrations (
-		version BIGINT PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at BIGINT NOT NULL)`
-	_, err := db.ExecContext(ctx, ddl)
-	if err != nil && scheduler.CodeOf(translate(err)) == scheduler.CodeConflict {
-		_, err = db.ExecContext(ctx, ddl)
+// ensureLedger creates the table of applied steps. Servers that create it at once
+// on PostgreSQL collide in its catalogue, whatever IF NOT EXISTS says: the losers
+// look again.
+func ensureLedger(ctx context.Context, db *sql.DB) (err error) {
+	for range 5 {
+		_, err = db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS schema_migrations (
+			version BIGINT PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at BIGINT NOT NULL)`)
+		if !createdMeanwhile(err) {
+			break
+		}
 	}
 	return err
 }

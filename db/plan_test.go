@@ -59,7 +59,7 @@ func bad(step string) bool {
 // more than it shows.
 func TestPlans(t *testing.T) {
 	ctx := context.Background()
-	s, err := Open(ctx, Options{Path: filepath.Join(t.TempDir(), "x.db")})
+	s, err := Open(ctx, Options{Path: filepath.Join(t.TempDir(), "x.db"), NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

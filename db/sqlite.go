@@ -28,7 +28,7 @@ func openSQLite(ctx context.Context, o Options) (*Store, error) {
 	}
 	var err error
 	s := &Store{dialect: sqliteDialect, log: o.Log}
-	if s.db, err = sql.Open("sqlite", writerDSN(o.Path)); err != nil {
+	if s.db, err = sql.Open("sqlite", writerDSN(o)); err != nil {
 		return nil, err
 	}
 	s.db.SetMaxOpenConns(1)
@@ -80,13 +80,17 @@ func lockFolder(path string) (unlock func()) {
 // answered is on disk. The log is merged into the file every 16 MB: the pages of
 // hot indexes are then written once, not once per thousand changes, and opening
 // after a crash still takes a blink.
-func writerDSN(path string) string {
-	return dsn(path, url.Values{
+func writerDSN(o Options) string {
+	synchronous := "synchronous(FULL)"
+	if o.NoSync {
+		synchronous = "synchronous(OFF)"
+	}
+	return dsn(o.Path, url.Values{
 		"_txlock":       {"immediate"},
 		"_busy_timeout": {"5000"}, // here, it comes before all else
 		"_auto_vacuum":  {"INCREMENTAL"},
 		"_pragma": {
-			"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+			"journal_mode(WAL)", synchronous, "foreign_keys(1)",
 			"cache_size(-16000)", "temp_store(MEMORY)", "wal_autocheckpoint(4000)",
 			"journal_size_limit(67108864)",
 		},

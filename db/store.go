@@ -17,6 +17,10 @@ type Options struct {
 	Path string // an SQLite file; it is created, for its owner only, when missing
 	URL  string // postgres://…
 	Log  *slog.Logger
+
+	// NoSync makes SQLite not wait for the disk: for tests. What was answered then
+	// survives the end of the process, but not that of the machine.
+	NoSync bool
 }
 
 // Store is the scheduler's Store over a database. Its errors are

@@ -3,11 +3,8 @@ package db
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,10 +21,11 @@ const (
 // that wait, runs them one after the other in one transaction, commits once and
 // answers all: group commit. Nobody is made to wait for company.
 //
-// The common case is that every closure succeeds, and costs nothing extra: no
-// savepoints. A closure that fails before it has written leaves nothing to undo.
-// Only one that fails after it has written takes the transaction back, and then
-// every closure of the batch runs again in a transaction of its own.
+// The common case is that every closure succeeds, and costs nothing extra. One
+// that fails before it has written leaves nothing to undo. Only one that fails
+// after it has written takes the transaction back; then all of the batch run
+// again, each within a savepoint, still for one commit. When the transaction
+// itself breaks (disk full), each runs in one of its own.
 type writer struct {
 	s     *Store
 	queue chan *request
@@ -188,40 +186,6 @@ func (w *writer) next(start time.Time) *request {
 	}
 }
 
-// apart takes the batch's transaction back and runs each closure in its own.
-func (w *writer) apart() {
-	w.rollback()
-	if len(w.batch) == 1 && w.batch[0].err != nil {
-		w.answer(w.batch, nil)
-		return
-	}
-	for len(w.batch) > 0 {
-		r := w.batch[0]
-		r.err = w.alone(r.fn)
-		w.batch = w.batch[1:]
-		close(r.done)
-	}
-	w.batch = nil
-}
-
-func (w *writer) alone(fn func(*tx) error) error {
-	if err := w.begin(); err != nil {
-		return err
-	}
-	t := &tx{s: w.s, querier: w, pending: newDeltas()}
-	err := call(fn, t)
-	if err == nil {
-		err = t.pending.flush(t)
-	}
-	if err == nil {
-		err = w.commit()
-	}
-	if err != nil {
-		w.rollback()
-	}
-	return err
-}
-
 // answer ends requests: with err, or each with its own error when err is nil.
 func (w *writer) answer(batch []*request, err error) {
 	for _, r := range batch {
@@ -232,116 +196,4 @@ func (w *writer) answer(batch []*request, err error) {
 	}
 	clear(batch)
 	w.batch = w.batch[:0]
-}
-
-// call runs a closure; its panic becomes an error.
-func call(fn func(*tx) error, t *tx) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &scheduler.Error{
-				Code: scheduler.CodeInternal, Message: "internal error",
-				Err: fmt.Errorf("panic in a transaction: %v\n%s", v, debug.Stack()),
-			}
-		}
-	}()
-	return fn(t)
-}
-
-// begin starts a transaction, on a new connection if the last one was given up.
-func (w *writer) begin() error {
-	if w.conn == nil {
-		conn, err := w.s.db.Conn(context.Background())
-		if err != nil {
-			return translate(err)
-		}
-		w.conn, w.stmts = conn, map[string]*sql.Stmt{}
-	}
-	err := w.control("BEGIN IMMEDIATE")
-	if err == nil {
-		old := w.version
-		if _, err = get(context.Background(), w, "PRAGMA data_version", nil, &w.version); old != w.version {
-			w.s.jobs.forget()
-		}
-	}
-	if err != nil && broken(err) {
-		w.disconnect()
-	}
-	return err
-}
-
-// rollback takes the transaction back. SQLite may have done so already (disk
-// full); a connection that cannot say is given up.
-func (w *writer) rollback() {
-	w.s.jobs.forget()
-	if err := w.control("ROLLBACK"); err != nil {
-		w.disconnect()
-	}
-}
-
-func (w *writer) commit() error {
-	err := w.control("COMMIT")
-	if err == nil {
-		w.commits.Add(1)
-	}
-	return err
-}
-
-func (w *writer) control(verb string) error {
-	_, err := w.exec(context.Background(), verb)
-	return err
-}
-
-// disconnect closes the connection, which takes back what is not committed.
-func (w *writer) disconnect() {
-	w.s.jobs.forget()
-	for _, s := range w.stmts {
-		_ = s.Close()
-	}
-	w.stmts = nil
-	if w.conn != nil {
-		_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
-		_ = w.conn.Close()
-		w.conn = nil
-	}
-}
-
-// exec and query leave the caller's context out: a statement that is cut off
-// would end the transaction for everybody in it.
-func (w *writer) exec(_ context.Context, query string, args ...any) (int64, error) {
-	stmt, err := w.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	return affected(stmt.ExecContext(context.Background(), args...))
-}
-
-func (w *writer) query(_ context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := w.stmt(query)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := stmt.QueryContext(context.Background(), args...)
-	return rows, translate(err)
-}
-
-func (w *writer) stmt(query string) (*sql.Stmt, error) {
-	if stmt := w.stmts[query]; stmt != nil {
-		return stmt, nil
-	}
-	if w.conn == nil {
-		return nil, translate(errClosed)
-	}
-	stmt, err := w.conn.PrepareContext(context.Background(), query)
-	if err != nil {
-		return nil, translate(err)
-	}
-	if len(w.stmts) >= maxStatements {
-		for k, s := range w.stmts { // any one: this is a bound, not a policy
-			_ = s.Close()
-			delete(w.stmts, k)
-			break
-		}
-	}
-	w.stmts[query] = stmt
-	return stmt, nil
 }

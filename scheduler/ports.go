@@ -127,7 +127,8 @@ type Tx interface {
 	// with their jobs.
 	Claim(ctx context.Context, worker string, now time.Time, limit int) ([]Assignment, error)
 	// Finish stores e's final state and what is known of its end where its state
-	// is still from. CodeConflict: it is not.
+	// is still from. CodeConflict: it is not. OutputBytes and OutputLines are not
+	// of these: AppendOutput and SealOutput keep them.
 	Finish(ctx context.Context, e Execution, from State) error
 
 	// AppendOutput stores a chunk that begins where the output ends so far.

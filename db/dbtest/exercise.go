@@ -52,7 +52,10 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"what was answered is read":              readYourWrites,
 		"a closed store":                         closedStore,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they mostly wait for the disk
+			test(t, open(t))
+		})
 	}
 }
 

@@ -105,8 +105,10 @@ func outputBasics(t *testing.T, s *db.Store) {
 	m := model{
 		data: []byte("one\ntwo\nthree is long\nfour"),
 		pieces: []scheduler.Piece{
-			{Len: 4, At: stamp}, {Len: 4, Stream: scheduler.Stderr, At: stamp.Add(7 * time.Millisecond)},
-			{Len: 6, At: stamp.Add(time.Hour), Open: true}, {Len: 8, At: stamp.Add(time.Hour - time.Second)},
+			{Len: 4, At: stamp},
+			{Len: 4, Stream: scheduler.Stderr, At: stamp.Add(7 * time.Millisecond)},
+			{Len: 6, At: stamp.Add(time.Hour), Open: true},
+			{Len: 8, At: stamp.Add(time.Hour - time.Second)},
 			{Len: 4, At: stamp.Add(2 * time.Hour), Open: true, Stream: scheduler.System},
 		},
 	}
