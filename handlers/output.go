@@ -186,6 +186,6 @@ func (s *Server) addTail(ctx context.Context, p *views.ExecutionProps) error {
 	}
 	t := new(views.Terminal)
 	lines, open := views.Lines(t, chunk)
-	p.Lines, p.Cursor = lines, views.Cursor(chunk.EndByte()-int64(open), t)
+	p.Lines, p.Cursor = lines[max(0, len(lines)-linesMost):], views.Cursor(chunk.EndByte()-int64(open), t)
 	return nil
 }

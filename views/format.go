@@ -210,7 +210,7 @@ func triggerWords(t scheduler.Trigger) string {
 	case scheduler.TriggerAPI:
 		s = "API"
 	case scheduler.TriggerRetry:
-		return "Retry"
+		s = "Retry"
 	default:
 		s = string(t.Kind)
 	}
