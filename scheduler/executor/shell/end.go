@@ -57,8 +57,18 @@ func (s *supervisor) over(p *proc) {
 	delete(s.endings, p)
 	s.report(report{
 		kind: repExited, run: p.num, status: uint32(p.status), left: uint32(p.left),
-		maxRSS: uint64(p.usage.Maxrss), cpu: uint64(p.usage.Utime.Nano() + p.usage.Stime.Nano()),
+		maxRSS: peak(&p.usage), cpu: uint64(p.usage.Utime.Nano() + p.usage.Stime.Nano()),
 	})
+}
+
+// peak is a run's peak memory in KiB, 0 when it is not known: until its exec a
+// child counts as large as its parent, so what is not above that says nothing.
+func peak(run *syscall.Rusage) uint64 {
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil || run.Maxrss <= own.Maxrss {
+		return 0
+	}
+	return uint64(run.Maxrss)
 }
 
 // startEnding begins to end p, unless that has begun.
