@@ -88,7 +88,7 @@ func (t *tx) InsertJob(ctx context.Context, j *scheduler.Job) error {
 		return err
 	}
 	if n == 0 {
-		return nameTaken(j.Name)
+		return scheduler.ErrNameTaken
 	}
 	if _, err := t.exec(ctx, "UPDATE counters SET value = $1 WHERE name = 'job_num'", num); err != nil {
 		return err
@@ -96,8 +96,6 @@ func (t *tx) InsertJob(ctx context.Context, j *scheduler.Job) error {
 	j.Num = num
 	return nil
 }
-
-func nameTaken(name string) error { return conflict("the name %q is taken", name) }
 
 // UpdateJob stores j where its version is still j.Version-1.
 func (t *tx) UpdateJob(ctx context.Context, j scheduler.Job) error {
@@ -111,7 +109,7 @@ func (t *tx) UpdateJob(ctx context.Context, j scheduler.Job) error {
 	case !found:
 		return noJob(j.ID)
 	case taken:
-		return nameTaken(j.Name)
+		return scheduler.ErrNameTaken
 	}
 	fields, err := jobFields(&j)
 	if err != nil {
@@ -123,7 +121,7 @@ func (t *tx) UpdateJob(ctx context.Context, j scheduler.Job) error {
 		retry_delay = $13, retry_factor = $14, retry_max_delay = $15, timeout = $16, grace = $17, origin = $18,
 		version = $19, created_at = $20, updated_at = $21 WHERE id = $1 AND version = $22`, append(fields, j.Version-1)...)
 	if scheduler.CodeOf(err) == scheduler.CodeConflict {
-		return nameTaken(j.Name)
+		return scheduler.ErrNameTaken
 	}
 	if err == nil && n == 0 {
 		return conflict("somebody else changed the job meanwhile: it has version %d now", version)

@@ -60,7 +60,7 @@ func (t *tx) InsertToken(ctx context.Context, k scheduler.Token) error {
 		k.ID, clean(k.Name), k.Hash, string(k.Role), k.UserID, micros(k.CreatedAt), micros(k.ExpiresAt),
 		micros(k.LastUsedAt), micros(k.RevokedAt), k.RevokedAt.IsZero())
 	if err == nil && n == 0 {
-		err = nameTaken(k.Name)
+		err = scheduler.ErrNameTaken
 	}
 	return err
 }

@@ -58,7 +58,7 @@ func (t *tx) InsertUser(ctx context.Context, u scheduler.User) error {
 	n, err := t.exec(ctx, "INSERT INTO users ("+userColumns+") VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
 		u.ID, clean(u.Name), u.PasswordHash, string(u.Role), micros(u.CreatedAt), micros(u.LastLoginAt))
 	if err == nil && n == 0 {
-		err = nameTaken(u.Name)
+		err = scheduler.ErrNameTaken
 	}
 	return err
 }
@@ -72,12 +72,12 @@ func (t *tx) UpdateUser(ctx context.Context, u scheduler.User) error {
 		return err
 	}
 	if taken {
-		return nameTaken(u.Name)
+		return scheduler.ErrNameTaken
 	}
 	n, err := t.exec(ctx, `UPDATE users SET name = $2, password_hash = $3, role = $4, created_at = $5, last_login_at = $6
 		WHERE id = $1`, u.ID, clean(u.Name), u.PasswordHash, string(u.Role), micros(u.CreatedAt), micros(u.LastLoginAt))
 	if scheduler.CodeOf(err) == scheduler.CodeConflict {
-		return nameTaken(u.Name)
+		return scheduler.ErrNameTaken
 	}
 	if err == nil && n == 0 {
 		err = noUser(u.ID)

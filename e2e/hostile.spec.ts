@@ -4,11 +4,9 @@ import { expect, rowOf, test } from './harness/test.ts'
 
 const attack = `<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>`
 const names = [
-  `"double" 'single' <img src=x onerror=window.hacked=1>`,
-  `100% ?q=1&b=2#part ;drop table`,
-  `🎉 emoji 👩‍👩‍👧 {{7*7}} \${7*7}`,
-  `مهمة عربية`,
-  `${'long'.repeat(45)}`,
+  `"double" 'single' <img src=x onerror=window.hacked=1> 🎉 👩‍👩‍👧 مهمة عربية`,
+  `100% ?q=1&b=2#part;{{7*7}}\${7*7}`,
+  'long'.repeat(45),
 ]
 
 async function expectInert(page: Page, where: string) {
@@ -58,7 +56,7 @@ test('names that are markup, reserved signs or other scripts are only names', as
 })
 
 test('output is only text, live and loaded', async ({ adminPage: page, api, unique, tap }) => {
-  const name = unique('<b>hostile</b>')
+  const name = unique('<b>hostile')
   const id = await api.start(name, tap.cat)
   const live = await LiveView.open(page, id)
   await page.getByRole('button', { name: 'Stop' }).click()

@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test'
 import { expect, test } from './harness/test.ts'
 
 const field = (page: Page, label: string) => page.getByLabel(label, { exact: true })
-const fires = (page: Page) => page.getByRole('main').getByRole('listitem').locator('time[datetime]:first-child')
+const fires = (page: Page) => page.getByRole('main').getByRole('listitem').locator('> time')
 
 test('the schedule says what it means and when it fires while it is typed', async ({ adminPage: page }) => {
   await page.goto('/jobs/new')
@@ -27,7 +27,7 @@ test('the schedule says what it means and when it fires while it is typed', asyn
 test('what is wrong stands beside its field and nothing typed is lost @nojs', async ({ adminPage: page, api, unique }) => {
   const name = unique('typed')
   await page.goto('/jobs/new')
-  await page.getByText('More of the shell command').click()
+  await page.getByText('More options of the command').click()
   await page.getByText('Back-off and grace').click()
   const typed: Record<string, string> = {
     Name: name,
@@ -45,7 +45,7 @@ test('what is wrong stands beside its field and nothing typed is lost @nojs', as
   }
   for (const [label, value] of Object.entries(typed)) await field(page, label).fill(value)
   await field(page, 'When it still runs').selectOption('Skip the fire')
-  await page.getByLabel(/^Enabled/).uncheck()
+  await page.getByLabel('Enabled: it fires by itself').uncheck()
   await page.getByRole('button', { name: 'Create job' }).click()
 
   await expect(page.getByRole('alert')).toBeVisible()
@@ -54,7 +54,7 @@ test('what is wrong stands beside its field and nothing typed is lost @nojs', as
   await expect(schedule).toHaveAccessibleDescription(/61/)
   for (const [label, value] of Object.entries(typed)) await expect(field(page, label), label).toHaveValue(value)
   await expect(field(page, 'When it still runs')).toHaveValue('forbid')
-  await expect(page.getByLabel(/^Enabled/)).not.toBeChecked()
+  await expect(page.getByLabel('Enabled: it fires by itself')).not.toBeChecked()
   for (const label of ['Command', 'Timeout', 'Retries']) await expect(field(page, label)).not.toHaveAttribute('aria-invalid')
 
   await schedule.fill('0 4 * * *')

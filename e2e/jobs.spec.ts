@@ -1,4 +1,4 @@
-import { expect, rowOf, sameDocument, test } from './harness/test.ts'
+import { expect, holdFragments, rowOf, sameDocument, test } from './harness/test.ts'
 
 const dataRows = 'Table of jobs'
 
@@ -8,7 +8,7 @@ test('search and filters narrow the list, and live in the address @nojs', async 
   const names = page.getByRole('region', { name: dataRows }).getByRole('link', { name: prefix })
   // Without scripts a button does what typing does with them.
   const apply = async () => {
-    if (!javaScriptEnabled) await page.getByRole('button', { name: 'Filter' }).click()
+    if (!javaScriptEnabled) await page.getByRole('button', { name: 'Filter', exact: true }).click()
   }
 
   await page.goto('/jobs')
@@ -53,7 +53,7 @@ test('the list has pages and an order @nojs', async ({ adminPage: page, api, uni
   await expect(names).toHaveText([`${prefix}-5`, `${prefix}-4`])
 })
 
-test('a job is enabled and disabled in its row', async ({ adminPage: page, api, unique }) => {
+test('a job is enabled and disabled in its row @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('toggled')
   await api.createJob({ name, schedule: '@hourly' }, 'true')
   await page.goto(`/jobs?q=${name}`)
@@ -71,7 +71,7 @@ test('a job is enabled and disabled in its row', async ({ adminPage: page, api, 
   await stillTheSame()
 })
 
-test('a job runs now, from its row and from its page', async ({ adminPage: page, api, unique }) => {
+test('a job runs now, from its row and from its page @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('now')
   await api.createJob({ name }, 'echo you pressed run')
   await page.goto(`/jobs?q=${name}`)
@@ -147,4 +147,20 @@ test('live updates take neither the focus nor what is being typed', async ({ adm
   expect(await page.evaluate(() => scrollY), 'the page does not scroll by itself').toBe(120)
   await stillTheSame()
   await api.http.delete(`/jobs/${name}`)
+})
+
+test('a refresh that was under way closes no question', async ({ adminPage: page, api, unique }) => {
+  const name = unique('asked')
+  await api.createJob({ name }, 'true')
+  await page.goto(`/jobs/${name}`)
+  const held = await holdFragments(page, `/jobs/${name}`)
+  await api.reaches(await api.run(name), 'succeeded')
+  await held.asked
+  await page.getByRole('button', { name: 'Delete' }).click()
+  const question = page.getByRole('dialog', { name: `Delete ${name}?` })
+  await expect(question).toBeVisible()
+  await held.release()
+  await expect(question).toBeVisible()
+  await page.getByRole('button', { name: 'Keep' }).click()
+  await expect(page.getByRole('main'), 'what came meanwhile is shown in the end').toContainText('Succeeded')
 })

@@ -3,7 +3,7 @@ import { expect, rowOf, test } from './harness/test.ts'
 
 // Also run with scripts: what works without them must not be broken by them.
 
-test('everything can be read without JavaScript @nojs', async ({ adminPage: page, api, unique, tap }) => {
+test('everything can be read without JavaScript @nojs', async ({ adminPage: page, api, unique, tap, javaScriptEnabled }) => {
   const name = unique('read')
   await api.createJob({ name, schedule: '0 4 * * *', notes: 'why it exists' }, `echo 'the output'; exit 3`)
   const failed = await api.run(name)
@@ -38,9 +38,9 @@ test('everything can be read without JavaScript @nojs', async ({ adminPage: page
   await expect.poll(async () => (await api.http.get(`/executions/${running}/output`)).text()).toContain('line 3')
   await page.goto(`/executions/${running}`)
   await live.expectLines(1, 3)
-  const time = await page.getByLabel('Time', { exact: true }).count()
-  if (time > 0 && !(await page.evaluate(() => document.documentElement.classList.contains('js')))) {
-    await expect(page.getByLabel('Time', { exact: true }), 'what needs scripts is not offered').toBeHidden()
+  const offered = { visible: javaScriptEnabled, timeout: 1000 }
+  for (const needsScripts of ['Wrap', 'Follow']) {
+    await expect(page.getByRole('button', { name: needsScripts }), 'what needs scripts is offered only with them').toBeVisible(offered)
   }
   await api.http.delete(`/jobs/${name}`)
 })
@@ -68,6 +68,7 @@ test('forms work without JavaScript @nojs', async ({ adminPage: page, api, uniqu
   await page.reload()
   await page.getByRole('button', { name: 'Stop' }).click()
   if (javaScriptEnabled) await page.getByRole('dialog').getByRole('button', { name: 'Stop' }).click()
+  await expect(page.getByText('Stopping.')).toBeVisible()
   await expect.poll(async () => (await api.executionsOf(name))[0]?.state).toBe('cancelled')
   await page.reload()
   await expect(page.getByRole('region', { name: 'Lines of output' })).toContainText('stopped by admin')

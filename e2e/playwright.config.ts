@@ -1,8 +1,7 @@
 import { defineConfig, devices } from '@playwright/test'
 
-// Tags decide where a test runs: everything on the desktop; what is about how pages look and whether they
-// can be used (@look) also on a phone and in the dark; what must work without JavaScript (@nojs) also there.
-const look = /@look/
+// Tags decide where a test runs: everything on the desktop; @nojs also without JavaScript, @phone also on a phone.
+// How pages look, light and dark, wide and narrow, is what look.spec.ts goes through by itself.
 
 export default defineConfig({
   testDir: '.',
@@ -43,14 +42,8 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: 'desktop', grepInvert: /@only-phone/ },
-    { name: 'desktop-dark', grep: look, use: { colorScheme: 'dark' } },
-    { name: 'phone', grep: /@look|@only-phone/, use: { viewport: { width: 380, height: 800 }, hasTouch: true } },
-    {
-      name: 'phone-dark',
-      grep: look,
-      use: { viewport: { width: 380, height: 800 }, hasTouch: true, colorScheme: 'dark' },
-    },
+    { name: 'desktop' },
+    { name: 'phone', grep: /@phone/, use: { viewport: { width: 380, height: 800 }, hasTouch: true, colorScheme: 'dark' } },
     { name: 'nojs', grep: /@nojs/, use: { javaScriptEnabled: false } },
   ],
 })

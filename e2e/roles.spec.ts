@@ -92,7 +92,7 @@ test('what a role may not do is refused with 403, as JSON and as a form', async 
     ['GET', '/settings/tokens'],
     ['POST', '/settings/users', { username: `${name}-user`, password, role: 'admin' }],
     ['POST', '/settings/users/viewer/role', { role: 'admin' }],
-    ['POST', '/settings/users/viewer/password', { password: 'another one of these' }],
+    ['POST', '/settings/users/admin/password', { password: 'another one of these' }],
     ['POST', '/settings/users/admin/delete'],
     ['DELETE', '/settings/users/admin'],
     ['POST', '/settings/tokens', { name: `${name}-token`, role: 'admin' }],

@@ -104,10 +104,10 @@ type UserStore interface {
 type Tx interface {
 	// Job reads a job as this transaction sees it.
 	Job(ctx context.Context, id string) (Job, error)
-	// InsertJob stores j and sets its Num. CodeConflict: the name is taken.
+	// InsertJob stores j and sets its Num. ErrNameTaken: another job has its name.
 	InsertJob(ctx context.Context, j *Job) error
 	// UpdateJob stores j where its version is still j.Version-1. CodeConflict:
-	// somebody else changed it, or the name is taken.
+	// somebody else changed it. ErrNameTaken: another job has its name.
 	UpdateJob(ctx context.Context, j Job) error
 	// DeleteJob deletes the job; its executions and their output go later, in
 	// small steps, by PurgeDeleted. They are not listed any more.
@@ -138,12 +138,12 @@ type Tx interface {
 	// and may reach beyond them.
 	SealOutput(ctx context.Context, executionID string, c Chunk) error
 
-	InsertUser(ctx context.Context, u User) error // CodeConflict: the name is taken
+	InsertUser(ctx context.Context, u User) error // ErrNameTaken
 	UpdateUser(ctx context.Context, u User) error
 	DeleteUser(ctx context.Context, id string) error // with its logins; its tokens are revoked
 	// CountAdmins counts the users that are admins.
 	CountAdmins(ctx context.Context) (int, error)
-	InsertToken(ctx context.Context, t Token) error // CodeConflict: the name is taken by a live token
+	InsertToken(ctx context.Context, t Token) error // ErrNameTaken: by a live token
 	RevokeToken(ctx context.Context, id string, at time.Time) error
 	InsertLogin(ctx context.Context, l Login) error
 	// RevokeLogins revokes one login, or all of a user's when loginID is "".

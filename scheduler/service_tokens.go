@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"strings"
 	"time"
 )
@@ -40,7 +41,7 @@ func (s *Service) CreateToken(ctx context.Context, by Principal, name string, ro
 		}
 		return tx.InsertAudit(ctx, s.audit(by, "token.create", name, nil, map[string]any{"role": role, "expires_at": t.ExpiresAt}))
 	})
-	if CodeOf(err) == CodeConflict {
+	if errors.Is(err, ErrNameTaken) {
 		err = &Error{
 			Code: CodeConflict, Message: "the name is taken",
 			Fields: []FieldError{{"name", "a token of this name exists"}},

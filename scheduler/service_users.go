@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"unicode/utf8"
 )
@@ -55,7 +56,7 @@ func (s *Service) insertUser(ctx context.Context, by Principal, name, password s
 		}
 		return tx.InsertAudit(ctx, s.audit(by, "user.create", u.Name, nil, map[string]Role{"role": role}))
 	})
-	if CodeOf(err) == CodeConflict {
+	if errors.Is(err, ErrNameTaken) {
 		err = &Error{
 			Code: CodeConflict, Message: "the name is taken",
 			Fields: []FieldError{{"username", "a user of this name exists"}},

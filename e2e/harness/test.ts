@@ -1,5 +1,6 @@
-import { AxeBuilder } from '@axe-core/playwright'
-import { test as base, expect, request, type BrowserContext, type Cookie, type Locator, type Page } from '@playwright/test'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { test as base, expect, request, type BrowserContext, type Cookie, type Locator, type Page, type Route } from '@playwright/test'
 import { Api } from './api.ts'
 import { adminPassword, Server } from './server.ts'
 import { Tap } from './tap.ts'
@@ -84,6 +85,7 @@ export const test = base.extend<Tests, Workers>({
           if (message.type() !== 'error' && message.type() !== 'warning') return
           const text = message.text()
           if (/^Failed to load resource: .* status of 4\d\d/.test(text)) return
+          if (/^htmx:(sendAbort|afterRequest), /.test(text)) return // a newer request took the place of one under way
           if (expectedConsole.some((expected) => expected.test(text))) return
           complaints.push(text)
         })
@@ -176,6 +178,38 @@ export async function sameDocument(page: Page): Promise<() => Promise<void>> {
   return async () => expect(await page.evaluate(() => performance.timeOrigin), 'the page was loaded again').toBe(born)
 }
 
+/**
+ * Holds back htmx's requests for a path, as a slow network does. `asked` is when the first one came; `release` lets
+ * all of them be answered, and returns when the page has shown the answers.
+ */
+export async function holdFragments(page: Page, path: string, which = (_query: URLSearchParams) => true) {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  let came = () => {}
+  const asked = new Promise<void>((resolve) => (came = resolve))
+  const answered: Promise<unknown>[] = []
+  const answer = async (route: Route) => {
+    came()
+    await opened
+    const response = route.request().response()
+    await route.continue().catch(() => {}) // the page may have given up on it
+    await response.catch(() => {})
+  }
+  await page.route(
+    (url) => url.pathname === path && which(url.searchParams),
+    (route) => {
+      if (route.request().headers()['hx-request'] !== 'true') return route.fallback()
+      answered.push(answer(route))
+    },
+  )
+  const release = async () => {
+    open()
+    await Promise.all(answered)
+    await page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))))
+  }
+  return { asked, release }
+}
+
 /** Presses Tab until the focus is there, as somebody without a mouse does. */
 export async function tabTo(page: Page, target: Locator, most = 60) {
   await expect(target).toBeVisible()
@@ -186,17 +220,40 @@ export async function tabTo(page: Page, target: Locator, most = 60) {
   await expect(target, 'the Tab key does not reach it').toBeFocused()
 }
 
-/** No WCAG 2.2 A or AA violation that axe can find, and nothing wider than the window. */
+const axeSource = readFileSync(createRequire(import.meta.resolve('@axe-core/playwright')).resolve('axe-core/axe.min.js'), 'utf8')
+
+const looks = [
+  { colorScheme: 'light', width: 1280 },
+  { colorScheme: 'dark', width: 1280 },
+  { colorScheme: 'dark', width: 380 },
+  { colorScheme: 'light', width: 380 },
+] as const
+
+/**
+ * No WCAG 2.2 A or AA violation that axe can find, and nothing wider than the window: light and dark, on a desktop
+ * and on a phone. axe is asked in the page itself, because @axe-core/playwright injects it anew for each question
+ * and opens a tab for the answer, which takes three times as long.
+ */
 export async function expectUsable(page: Page, what = page.url()) {
-  const result = await new AxeBuilder({ page })
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-    .analyze()
-  const found = result.violations.map((violation) => ({
-    rule: violation.id,
-    help: violation.help,
-    where: violation.nodes.map((node) => `${node.target.join(' ')}: ${node.failureSummary}`),
-  }))
-  expect.soft(found, `axe on ${what}`).toEqual([])
-  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-  expect.soft(sideways, `${what} scrolls sideways`).toBeLessThanOrEqual(0)
+  const before = page.viewportSize()!
+  await page.evaluate(axeSource)
+  for (const { colorScheme, width } of looks) {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height: 800 })
+    const { sideways, violations } = await page.evaluate(async () => {
+      const { axe } = window as unknown as { axe: typeof import('axe-core') }
+      const result = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'] })
+      return {
+        sideways: document.documentElement.scrollWidth - window.innerWidth,
+        violations: result.violations.map(({ id, help, nodes }) => ({
+          rule: `${id}: ${help}`,
+          where: nodes.map((node) => `${node.target.join(' ')}: ${node.failureSummary}`),
+        })),
+      }
+    })
+    expect.soft(violations, `axe on ${what}, ${colorScheme}, ${width} px`).toEqual([])
+    expect.soft(sideways, `${what} scrolls sideways, ${width} px`).toBeLessThanOrEqual(0)
+  }
+  await page.emulateMedia({ colorScheme: null })
+  await page.setViewportSize(before)
 }

@@ -39,7 +39,7 @@ func create(ctx context.Context, b *bench) error {
 	r.note("an answer takes", c.times.String())
 	r.note("CPU of the server per job", micros((now-own)/time.Duration(max(1, len(c.names)))))
 	r.note("flushes of the disk meanwhile", fmt.Sprintf("%d, one for %.1f jobs", flushed, float64(len(c.names))/float64(max(1, flushed))))
-	r.check("jobs there of those answered with 201", fmt.Sprintf("%d of %d", total, len(c.names)), "all", total == len(c.names))
+	r.must("jobs there of those answered with 201", fmt.Sprintf("%d of %d", total, len(c.names)), "all", total == len(c.names))
 	return b.killed(ctx, s, total)
 }
 
@@ -71,7 +71,7 @@ func (b *bench) killed(ctx context.Context, s *server, before int) error {
 	}
 	// Up to one more for each client: stored, and killed before the answer.
 	extra := total - before - len(c.names)
-	b.results.check("after kill -9 while creating", fmt.Sprintf("%d answered before it, %d of the last 2,000 lost, %d more stored", len(c.names), lost, extra),
+	b.results.must("after kill -9 while creating", fmt.Sprintf("%d answered before it, %d of the last 2,000 lost, %d more stored", len(c.names), lost, extra),
 		"none lost", lost == 0 && extra >= 0 && extra <= clients)
 	b.results.note("ready again, with "+fmt.Sprint(total)+" jobs", seconds(s.ready))
 	return ctx.Err()

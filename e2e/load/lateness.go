@@ -45,7 +45,7 @@ func lateness(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.results.check(fmt.Sprintf("%d of 10,000 due in a second, %d times", some, rounds), late.String(), "p99 50 ms", late.at(0.99) <= 50*time.Millisecond && lost == 0)
-	b.results.check("of these recorded", fmt.Sprintf("%d of %d", rounds*some-lost, rounds*some), "all", lost == 0)
+	b.results.must("of these recorded", fmt.Sprintf("%d of %d", rounds*some-lost, rounds*some), "all", lost == 0)
 	return b.allAtOnce(ctx, s, name, rounds*some)
 }
 
@@ -72,7 +72,7 @@ func (b *bench) allAtOnce(ctx context.Context, s *server, name func(int) string,
 	if err != nil {
 		return err
 	}
-	b.results.check("10,000 due in one second, recorded", fmt.Sprintf("%d, the last seen after %s", scheduledJobs-lost, seconds(recorded)), "all", lost == 0)
+	b.results.must("10,000 due in one second, recorded", fmt.Sprintf("%d, the last seen after %s", scheduledJobs-lost, seconds(recorded)), "all", lost == 0)
 	b.results.note("their lateness", late.String())
 	begin = due
 	err = poll(ctx, 50*time.Millisecond, func() (bool, error) {

@@ -86,9 +86,9 @@ func (b *bench) idle(ctx context.Context) error {
 	}
 	defer s.stop()
 	later := s.settled(ctx, wait)
-	b.results.check("memory, idle and empty", fmt.Sprintf("%s (server %s, supervisor %s)", mb(later), mb(resident(s.pid())), mb(later-resident(s.pid()))),
-		"40 MB", later <= 40e6)
-	b.results.note("the same at the first start of all", mb(first))
+	b.results.check("memory, idle and empty", later.String(), "40 MB", later.pss <= 40e6)
+	b.results.note("of that the server alone", memoryOf(s.pid()).String())
+	b.results.note("both at the first start of all", first.String())
 	b.results.note("cold start, empty", seconds(s.ready))
 	return ctx.Err()
 }
@@ -126,8 +126,8 @@ func (b *bench) lists(ctx context.Context, s *server) error {
 		form := map[string]string{asJSON: "JSON", asPage: "page"}[q.accept]
 		b.results.check("GET "+q.path+", "+form, took.String(), "p95 100 ms", took.at(0.95) <= aim)
 	}
-	now := s.resident()
-	b.results.check("memory with that data, after these lists", fmt.Sprintf("%s (server %s)", mb(now), mb(resident(s.pid()))), "150 MB", now <= 150e6)
-	b.results.note("memory a little later", mb(s.settled(ctx, time.Duration(b.pick(15, 3))*time.Second)))
+	now := s.memory()
+	b.results.check("memory with that data, after these lists", now.String(), "150 MB", now.pss <= 150e6)
+	b.results.note("memory a little later", s.settled(ctx, time.Duration(b.pick(15, 3))*time.Second).String())
 	return nil
 }

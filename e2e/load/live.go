@@ -44,7 +44,7 @@ func live(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.results.check("a line, from write to client", late.String(), "p95 250 ms", late.at(0.95) <= 250*time.Millisecond)
-	b.results.check("lines, in order and once", fmt.Sprintf("%d of %d", len(late), liveLines), "all", len(late) == liveLines)
+	b.results.must("lines, in order and once", fmt.Sprintf("%d of %d", len(late), liveLines), "all", len(late) == liveLines)
 	return nil
 }
 

@@ -36,7 +36,7 @@ var scenarios = []scenario{
 	{"exec-rate", 5 * time.Minute, execRate},
 	{"lateness", 5 * time.Minute, lateness},
 	{"create", 5 * time.Minute, create},
-	{"list", 10 * time.Minute, list},
+	{"list", 15 * time.Minute, list},
 	{"sse", 5 * time.Minute, idleStreams},
 	{"stalled", 3 * time.Minute, stalledReader},
 	{"live", 2 * time.Minute, live},
@@ -77,6 +77,9 @@ func run(ctx context.Context) (err error) {
 	quick := flag.Bool("quick", false, "5 seconds and less data: shows that it works, measures little")
 	flag.Parse()
 	b := &bench{quick: *quick, window: time.Duration(*seconds) * time.Second}
+	if *seconds < 1 || *seconds > 120 {
+		return errors.New("-seconds must be from 1 to 120")
+	}
 	if b.quick {
 		b.window = 5 * time.Second
 	}
@@ -99,6 +102,9 @@ func run(ctx context.Context) (err error) {
 		err = errors.Join(err, b.measure(ctx, s))
 	}
 	b.results.print(os.Stdout)
+	for _, promise := range b.results.broken {
+		err = errors.Join(err, errors.New(promise))
+	}
 	return err
 }
 

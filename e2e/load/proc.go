@@ -63,10 +63,19 @@ func family(pid int) []int {
 	return found
 }
 
-// resident returns how much memory a process has in use, shared pages included.
-func resident(pid int) int64 {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	_, rest, _ := strings.Cut(string(b), "VmRSS:")
+// memory is what processes have in use. Server and supervisor are one program in
+// one file: RSS counts the pages of it that both have mapped twice, PSS once.
+type memory struct{ pss, rss int64 }
+
+func memoryOf(pid int) memory {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	return memory{kilobytes(b, "\nPss:"), kilobytes(b, "\nRss:")}
+}
+
+func (m memory) String() string { return fmt.Sprintf("%s (RSS %s)", mb(m.pss), mb(m.rss)) }
+
+func kilobytes(status []byte, field string) int64 {
+	_, rest, _ := strings.Cut(string(status), field)
 	f := strings.Fields(rest)
 	if len(f) == 0 {
 		return 0
@@ -131,7 +140,7 @@ func machine(dir string) string {
 	system := "an unknown file system"
 	var s syscall.Statfs_t
 	if syscall.Statfs(dir, &s) == nil {
-		if system = fileSystems[int64(s.Type)]; system == "" {
+		if system = fileSystems[s.Type]; system == "" {
 			system = fmt.Sprintf("file system %#x", s.Type)
 		}
 	}

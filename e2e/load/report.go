@@ -13,6 +13,7 @@ import (
 type table struct {
 	scenario string // that the next rows belong to
 	rows     [][5]string
+	broken   []string // promises, not aims
 }
 
 // note adds what has no aim.
@@ -27,6 +28,14 @@ func (t *table) check(what, measured, aim string, met bool) {
 		verdict = "met"
 	}
 	t.rows = append(t.rows, [5]string{t.scenario, what, measured, aim, verdict})
+}
+
+// must adds a promise: that it is not kept makes the whole run fail.
+func (t *table) must(what, measured, aim string, kept bool) {
+	t.check(what, measured, aim, kept)
+	if !kept {
+		t.broken = append(t.broken, fmt.Sprintf("%s: %s: %s", t.scenario, what, measured))
+	}
 }
 
 func (t *table) print(to io.Writer) {

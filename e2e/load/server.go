@@ -53,7 +53,8 @@ func (b *bench) serveFrom(ctx context.Context, data string, args ...string) (*se
 			DisableCompression: true, MaxIdleConnsPerHost: 8,
 		}},
 	}
-	s.cmd = exec.Command(b.binary, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...)
+	s.cmd = exec.CommandContext(ctx, b.binary, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...)
+	s.cmd.WaitDelay = 5 * time.Second
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir, "TZ=UTC", "BELFRY_ADMIN_PASSWORD=" + adminPassword}
 	s.cmd.Stderr = s.log
 	// A benchmark that is killed leaves no server; its supervisor follows it.
@@ -98,27 +99,29 @@ func (s *server) restart(ctx context.Context) (*server, error) {
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
-// resident is the memory of the server and its supervisor.
-func (s *server) resident() (all int64) {
+// memory is that of the server and its supervisor.
+func (s *server) memory() (all memory) {
 	for _, pid := range family(s.pid()) {
-		all += resident(pid)
+		m := memoryOf(pid)
+		all.pss += m.pss
+		all.rss += m.rss
 	}
 	return all
 }
 
 // settled waits until the memory has stopped falling, at most for a time: the
 // runtime gives back bit by bit what it does not need.
-func (s *server) settled(ctx context.Context, most time.Duration) int64 {
+func (s *server) settled(ctx context.Context, most time.Duration) memory {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	least, since := s.resident(), time.Now()
+	least, since := s.memory().pss, time.Now()
 	_ = poll(ctx, 250*time.Millisecond, func() (bool, error) {
-		if now := s.resident(); now < least-least/200 {
+		if now := s.memory().pss; now < least-least/200 {
 			least, since = now, time.Now()
 		}
 		return time.Since(since) > most/3, nil
 	})
-	return s.resident()
+	return s.memory()
 }
 
 // stop ends the server and adds to the table what it complained about.

@@ -57,7 +57,7 @@ func stalledReader(ctx context.Context, b *bench) error {
 	dropped := stalled.endsWithin(2 * time.Second)
 	r := &b.results
 	r.note(fmt.Sprintf("%d/s, %d readers, one more that stalls", perSecond, healthy), fmt.Sprintf("%d executions, %.1f/s", len(all), float64(len(all))/time.Since(begin).Seconds()))
-	r.check("ends that healthy readers got", fmt.Sprintf("%d of %d", len(all)*healthy-lost, len(all)*healthy), "all", lost == 0)
+	r.must("ends that healthy readers got", fmt.Sprintf("%d of %d", len(all)*healthy-lost, len(all)*healthy), "all", lost == 0)
 	r.note("an end reaches them after", late.String())
 	r.check("the stalled reader", map[bool]string{true: "was let go", false: "is still connected"}[dropped], "let go", dropped)
 	return nil

@@ -15,9 +15,10 @@ import (
 
 // stream is one EventSource.
 type stream struct {
-	conn net.Conn
-	body *bufio.Reader
-	stop func() bool
+	conn   net.Conn
+	answer io.ReadCloser
+	body   *bufio.Reader // of the answer
+	stop   func() bool
 }
 
 // listen opens GET /events with a query, and returns when the server has begun
@@ -54,21 +55,25 @@ func (st *stream) begin(s *server, query string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := http.ReadResponse(bufio.NewReader(st.conn), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(st.conn), nil) //nolint:bodyclose // close does, after the connection
 	if err != nil {
 		return err
 	}
+	st.answer = resp.Body
 	if resp.StatusCode != http.StatusOK {
 		return errors.New(resp.Status)
 	}
-	st.body = bufio.NewReader(resp.Body)
+	st.body = bufio.NewReader(st.answer)
 	_, err = st.body.ReadString('\n') // the comment "connected"
 	return err
 }
 
 func (st *stream) close() {
 	st.stop()
-	_ = st.conn.Close()
+	_ = st.conn.Close() // first: closing an answer reads to its end
+	if st.answer != nil {
+		_ = st.answer.Close()
+	}
 }
 
 // next returns the next event that has data; io.EOF when the server has ended

@@ -251,6 +251,17 @@
   }
   document.addEventListener("htmx:beforeSwap", keepFocus);
 
+  // The answer of a refresh may come late: after a filter has made it the answer to another question, or under the reader's hands.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { requestConfig, pathInfo } = event.detail;
+    if (requestConfig?.triggeringEvent?.type !== "belfry:refresh") return;
+    const el = $(requestConfig.elt.id);
+    const stale = el?.getAttribute("hx-get") !== pathInfo.requestPath;
+    if (!stale && !busy(el)) return;
+    event.detail.shouldSwap = false;
+    if (!stale) refresh(el);
+  });
+
   htmx.defineExtension("belfry", {
     // Cells that this page does not show are taken out before htmx looks for their places.
     transformResponse(text, xhr, elt) {

@@ -25,7 +25,7 @@
   let seen = newest; // the newest line when following stopped
   let ended = $("execution").dataset.final !== undefined;
   let following = false;
-  let loading = false;
+  let loading = null; // a promise while lines are being fetched
 
   // Timestamps and wrapping
 
@@ -211,9 +211,15 @@
 
   // Lines that are fetched
 
+  // One at a time. Somebody who wants to be elsewhere waits for what is under way; more of the same does not.
   async function load(from, count, where) {
-    if (loading || count <= 0) return false;
-    loading = true;
+    if (count <= 0 || (loading && where !== "replace")) return false;
+    while (loading) await loading;
+    loading = fetchLines(from, count, where);
+    return loading;
+  }
+
+  async function fetchLines(from, count, where) {
     log.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(`${log.dataset.lines}?from=${from}&count=${count}`, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
@@ -234,7 +240,7 @@
       said("Lines could not be loaded. Try again.");
       return false;
     } finally {
-      loading = false;
+      loading = null;
       log.removeAttribute("aria-busy");
       show();
     }
