@@ -36,8 +36,11 @@ type Pool struct {
 	mu     sync.Mutex
 	used   int // slots in use
 	ending int // runs that ended and are not stored yet
-	runs   map[string]context.CancelCauseFunc
-	all    sync.WaitGroup
+	// leaving is closed when the next claim is sent. It is nil unless more is
+	// queued than there are slots.
+	leaving chan struct{}
+	runs    map[string]context.CancelCauseFunc
+	all     sync.WaitGroup
 }
 
 // maxEnding bounds, per slot, the endings that wait for the store: a store that
@@ -79,6 +82,7 @@ func (p *Pool) Usage() (used, slots int) {
 func (p *Pool) Run(ctx context.Context, from Source) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	defer p.setBacklog(false) // no claim follows
 	for {
 		select {
 		case <-ctx.Done():
@@ -90,14 +94,84 @@ func (p *Pool) Run(ctx context.Context, from Source) {
 	}
 }
 
+// company is how long a slot may stay free for others to become free too, while
+// more is queued than there are slots, and how long an ending waits for the claim
+// that follows it. Claims and endings that go together share one write to the
+// disk, and on a busy machine those writes are most of what a short run costs.
+const company = 2 * time.Millisecond
+
+// gather waits for half of the slots to be free, but not long.
+func (p *Pool) gather(ctx context.Context) {
+	limit := time.NewTimer(company)
+	defer limit.Stop()
+	for p.backlog() && p.free() < (p.Slots+1)/2 {
+		select {
+		case <-p.wake:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *Pool) backlog() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.leaving != nil
+}
+
+// leave lets the endings go that wait for a claim: it is being sent.
+func (p *Pool) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leaving != nil {
+		close(p.leaving)
+		p.leaving = make(chan struct{})
+	}
+}
+
+// setBacklog notes whether more is queued than there are slots.
+func (p *Pool) setBacklog(is bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case is && p.leaving == nil:
+		p.leaving = make(chan struct{})
+	case !is && p.leaving != nil:
+		close(p.leaving)
+		p.leaving = nil
+	}
+}
+
+// awaitClaim returns when the next claim is sent, or after a moment, or at once
+// when no slot is waited for.
+func (p *Pool) awaitClaim() {
+	p.mu.Lock()
+	leaving := p.leaving
+	p.mu.Unlock()
+	if leaving == nil {
+		return
+	}
+	limit := time.NewTimer(company)
+	defer limit.Stop()
+	select {
+	case <-leaving:
+	case <-limit.C:
+	}
+}
+
 // claim fills the free slots. When more is queued for later, timer is set to it.
 func (p *Pool) claim(ctx context.Context, from Source, timer *time.Timer) {
 	for ctx.Err() == nil {
+		p.gather(ctx)
 		free := p.free()
 		if free == 0 {
 			return // the end of a run wakes us
 		}
+		p.leave()
 		claimed, err := from.Claim(ctx, p.Worker, free)
+		p.setBacklog(err == nil && len(claimed) == free)
 		if err != nil {
 			if ctx.Err() == nil {
 				p.Log.Error("claim executions", "error", err)
@@ -156,6 +230,7 @@ func (p *Pool) start(a scheduler.Assignment, from Source) {
 		delete(p.runs, a.Execution.ID)
 		p.mu.Unlock()
 		p.Wake()
+		p.awaitClaim()
 		p.finish(end, from)
 		p.mu.Lock()
 		p.ending--
