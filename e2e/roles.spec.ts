@@ -53,7 +53,7 @@ test('roles see the controls that they may use', async ({ pageOf, api, unique, t
   }
 })
 
-test('an operator runs and stops, and a run that somebody else may not touch is refused', async ({ pageOf, api, unique, tap }) => {
+test('an operator runs and stops a job', async ({ pageOf, api, unique, tap }) => {
   const name = unique('operated')
   await api.createJob({ name }, tap.cat)
   const page = await pageOf('operator')

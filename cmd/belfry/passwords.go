@@ -3,6 +3,9 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
 
 	"github.com/alexedwards/argon2id"
 )
@@ -10,21 +13,39 @@ import (
 // passwords implements scheduler.Passwords with argon2id at OWASP's first
 // choice of parameters: 19 MiB, two passes. At most hashers run at once, because
 // a flood of logins must not take the memory that jobs need.
-type passwords struct{ hashers chan struct{} }
+type passwords struct {
+	hashers chan struct{}
+	freeing *atomic.Bool
+}
 
-func newPasswords() passwords { return passwords{make(chan struct{}, 4)} }
+func newPasswords() passwords { return passwords{make(chan struct{}, 4), new(atomic.Bool)} }
+
+// begin waits for a place and returns what gives it back. The runtime would keep
+// a hash's memory, more than the rest of an idle server has, for minutes: a
+// second later it goes back to the system, and a flood of logins pays for that
+// once a second.
+func (p passwords) begin() (end func()) {
+	p.hashers <- struct{}{}
+	return func() {
+		<-p.hashers
+		if p.freeing.CompareAndSwap(false, true) {
+			time.AfterFunc(time.Second, func() {
+				p.freeing.Store(false)
+				debug.FreeOSMemory()
+			})
+		}
+	}
+}
 
 var argonParams = &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
 func (p passwords) Hash(password string) (string, error) {
-	p.hashers <- struct{}{}
-	defer func() { <-p.hashers }()
+	defer p.begin()()
 	return argon2id.CreateHash(password, argonParams)
 }
 
 func (p passwords) Matches(password, hash string) bool {
-	p.hashers <- struct{}{}
-	defer func() { <-p.hashers }()
+	defer p.begin()()
 	ok, err := argon2id.ComparePasswordAndHash(password, hash)
 	return err == nil && ok
 }
