@@ -46,7 +46,7 @@ func BenchmarkPaced(b *testing.B) {
 		for got := 0; got < b.N; {
 			var list []scheduler.Assignment
 			if err := s.InTx(bg, func(tx scheduler.Tx) (err error) {
-				list, err = tx.Claim(bg, "local", time.Now(), slots)
+				list, err = tx.Claim(bg, scheduler.Worker{Name: "local"}, time.Now(), slots)
 				return err
 			}); err != nil {
 				b.Error(err)
@@ -103,7 +103,7 @@ func BenchmarkStatements(b *testing.B) {
 			c1 := cpu()
 			var run []scheduler.Assignment
 			for len(run) < 64 {
-				l, err := tx.Claim(bg, "local", time.Now(), 2)
+				l, err := tx.Claim(bg, scheduler.Worker{Name: "local"}, time.Now(), 2)
 				if err != nil {
 					return err
 				}

@@ -145,7 +145,7 @@ func lifeCycle(b *testing.B, s *db.Store, slots, jobCount int) {
 		for got := 0; got < b.N; {
 			var list []scheduler.Assignment
 			if err := s.InTx(bg, func(tx scheduler.Tx) (err error) {
-				list, err = tx.Claim(bg, "local", time.Now(), slots)
+				list, err = tx.Claim(bg, scheduler.Worker{Name: "local"}, time.Now(), slots)
 				return err
 			}); err != nil {
 				b.Error(err)

@@ -207,9 +207,9 @@ func (s *Store) RunningOn(ctx context.Context, worker string) ([]scheduler.Execu
 		"e.finished_at = 0 AND e.state = 'running' AND e.worker = $1 ORDER BY e.queued_at, e.seq", worker)
 }
 
-// NextRunAt returns when the earliest queued execution may be claimed.
+// NextRunAt returns when the first that waits for its time may be claimed.
 func (s *Store) NextRunAt(ctx context.Context) (time.Time, bool, error) {
 	var at int64
-	found, err := get(ctx, s.read, "SELECT run_at FROM executions WHERE state = 'queued' ORDER BY run_at, seq LIMIT 1", nil, &at)
+	found, err := get(ctx, s.read, "SELECT run_at FROM executions WHERE state = 'queued' AND wait = 'time' ORDER BY run_at, seq LIMIT 1", nil, &at)
 	return time.UnixMicro(at).UTC(), found, err
 }

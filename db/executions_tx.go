@@ -14,14 +14,82 @@ import (
 // also keeps the job's other deciders waiting until this transaction ends, as
 // SQLite's one writer does: "none is active" stays true while it matters.
 func (t *tx) ActiveExecutions(ctx context.Context, jobID string, limit int) ([]scheduler.Execution, error) {
-	var num int64
-	if t.s.dialect.update != "" {
-		if _, err := get(ctx, t, "SELECT num FROM jobs WHERE id = $1"+t.s.dialect.update, []any{jobID}, &num); err != nil {
-			return nil, err
-		}
+	if err := t.decide(ctx, jobID); err != nil {
+		return nil, err
 	}
 	return executions(ctx, t, listed+`e.job = (SELECT num FROM jobs WHERE id = $1) AND e.finished_at = 0
 		ORDER BY e.due_at, e.attempt LIMIT `+number("$2"), jobID, limit)
+}
+
+// decide keeps a job's other deciders waiting on PostgreSQL.
+func (t *tx) decide(ctx context.Context, jobID string) error {
+	if t.s.dialect.update == "" {
+		return nil
+	}
+	var num int64
+	_, err := get(ctx, t, "SELECT num FROM jobs WHERE id = $1"+t.s.dialect.update, []any{jobID}, &num)
+	return err
+}
+
+// Occupancy counts a job's active executions; see ActiveExecutions for
+// PostgreSQL.
+func (t *tx) Occupancy(ctx context.Context, jobID string) (o scheduler.Occupancy, err error) {
+	if err := t.decide(ctx, jobID); err != nil {
+		return o, err
+	}
+	num, err := t.jobNum(ctx, jobID)
+	if err != nil {
+		return o, err
+	}
+	err = each(ctx, t, "SELECT state, wait, COUNT(*) FROM executions WHERE job = $1 AND finished_at = 0 GROUP BY state, wait",
+		[]any{num}, func(rows *sql.Rows) error {
+			var state, wait string
+			var n int64
+			err := rows.Scan(&state, &wait, &n)
+			switch {
+			case scheduler.State(state) == scheduler.Running:
+				o.Running += n
+			case scheduler.Wait(wait) == scheduler.WaitTime:
+				o.Later += n
+			case scheduler.Wait(wait) == scheduler.WaitTurn:
+				o.Turn += n
+			default:
+				o.Ready += n
+			}
+			return err
+		})
+	if err != nil || o.Active() == 0 {
+		return o, err
+	}
+	first, err := executions(ctx, t, listed+"e.job = $1 AND e.finished_at = 0 ORDER BY e.due_at, e.attempt LIMIT 1", num)
+	if len(first) > 0 {
+		o.First = first[0]
+	}
+	return o, err
+}
+
+// Waiting lists what waits for its time and may run now. On PostgreSQL nobody
+// else gets the same.
+func (t *tx) Waiting(ctx context.Context, now time.Time, limit int) ([]scheduler.Execution, error) {
+	list, err := executions(ctx, t, listed+"e.state = 'queued' AND e.wait = 'time' AND e.run_at <= $1 ORDER BY e.run_at, e.seq LIMIT "+
+		number("$2")+t.s.dialect.skipOf("e"), micros(now), limit)
+	return list, err
+}
+
+// NextTurn returns the oldest execution of a job that waits for its turn.
+func (t *tx) NextTurn(ctx context.Context, jobID string) (e scheduler.Execution, ok bool, err error) {
+	list, err := executions(ctx, t, listed+`e.job = (SELECT num FROM jobs WHERE id = $1) AND e.state = 'queued' AND e.wait = 'turn'
+		ORDER BY e.due_at, e.attempt LIMIT 1`, jobID)
+	if err != nil || len(list) == 0 {
+		return e, false, err
+	}
+	return list[0], true, nil
+}
+
+// SetWait says what a queued execution waits for.
+func (t *tx) SetWait(ctx context.Context, id string, wait scheduler.Wait, reason string) error {
+	_, err := t.exec(ctx, "UPDATE executions SET wait = $2, reason = $3 WHERE id = $1 AND state = 'queued'", id, string(wait), clean(reason))
+	return err
 }
 
 // InsertExecution stores e unless (job, due time, attempt) exists.
@@ -39,10 +107,11 @@ func (t *tx) InsertExecution(ctx context.Context, e scheduler.Execution) (bool, 
 		first = ""
 	}
 	n, err := t.exec(ctx, `INSERT INTO executions (id, job, state, attempt, due_at, run_at, queued_at, started_at,
-		finished_at, trigger_kind, trigger_by, first_id, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
+		finished_at, trigger_kind, trigger_by, first_id, reason, wait, priority, tags)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
 		e.ID, job, string(e.State), e.Attempt, micros(e.DueAt), micros(e.RunAt), micros(cmp.Or(e.QueuedAt, e.DueAt)),
-		micros(e.FinishedAt), string(e.Trigger.Kind), clean(e.Trigger.By), first, clean(e.Reason))
+		micros(e.FinishedAt), string(e.Trigger.Kind), clean(e.Trigger.By), first, clean(e.Reason),
+		string(e.Wait), e.Priority, joinTags(e.Tags))
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -69,22 +138,33 @@ func endTime(e scheduler.Execution) time.Time {
 // Claim makes queued executions running. On PostgreSQL the rows that are chosen
 // are locked, and those that somebody else has chosen are passed over; the state
 // is asked for again where it changes, all the same.
-func (t *tx) Claim(ctx context.Context, worker string, now time.Time, limit int) ([]scheduler.Assignment, error) {
+func (t *tx) Claim(ctx context.Context, w scheduler.Worker, now time.Time, limit int) ([]scheduler.Assignment, error) {
 	if limit < 1 {
 		return nil, nil
 	}
-	worker, at := clean(worker), micros(now)
+	worker, at := clean(w.Name), micros(now)
 	var claimed []executionRow
-	err := each(ctx, t, `SELECT seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, reason, `+
-		t.s.dialect.version+` FROM executions WHERE state = 'queued' AND run_at <= $1
-		ORDER BY run_at, seq LIMIT `+number("$2")+t.s.dialect.skip, []any{at, limit}, func(rows *sql.Rows) error {
-		r := executionRow{started: at}
-		r.State, r.Worker = scheduler.Running, worker
-		err := rows.Scan(&r.seq, &r.ID, &r.job, &r.Attempt, &r.due, &r.run, &r.queued, (*string)(&r.Trigger.Kind),
-			&r.Trigger.By, &r.first, &r.Reason, &r.version)
-		claimed = append(claimed, r)
-		return err
-	})
+	sets, err := t.claimable(ctx, &w)
+	for _, tags := range sets {
+		if err == nil {
+			err = each(ctx, t, `SELECT seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, priority, `+
+				t.s.dialect.version+` FROM executions WHERE state = 'queued' AND wait = '' AND tags = $1
+				ORDER BY priority DESC, due_at, job, seq LIMIT `+number("$2")+t.s.dialect.skip, []any{tags, limit}, func(rows *sql.Rows) error {
+				r := executionRow{started: at, tags: tags}
+				r.State, r.Worker, r.Progress = scheduler.Running, worker, -1
+				err := rows.Scan(&r.seq, &r.ID, &r.job, &r.Attempt, &r.due, &r.run, &r.queued, (*string)(&r.Trigger.Kind),
+					&r.Trigger.By, &r.first, &r.Priority, &r.version)
+				claimed = append(claimed, r)
+				return err
+			})
+		}
+	}
+	if len(sets) > 1 {
+		slices.SortFunc(claimed, func(a, b executionRow) int {
+			return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.due, b.due), cmp.Compare(a.job, b.job), cmp.Compare(a.seq, b.seq))
+		})
+		claimed = claimed[:min(len(claimed), limit)]
+	}
 	if err != nil || len(claimed) == 0 {
 		return nil, err
 	}
@@ -112,6 +192,22 @@ func (t *tx) Claim(ctx context.Context, worker string, now time.Time, limit int)
 	return list, nil
 }
 
+// claimable lists the sets of tags that queued executions demand and w has. No
+// tags comes first; it is mostly the only one.
+func (t *tx) claimable(ctx context.Context, w *scheduler.Worker) ([]string, error) {
+	sets := []string{""}
+	for last := ""; ; {
+		found, err := get(ctx, t, "SELECT tags FROM executions WHERE state = 'queued' AND wait = '' AND tags > $1 ORDER BY tags LIMIT 1",
+			[]any{last}, &last)
+		if err != nil || !found {
+			return sets, err
+		}
+		if w.Has(splitTags(last)) {
+			sets = append(sets, last)
+		}
+	}
+}
+
 // run makes the chosen executions running.
 func (t *tx) run(ctx context.Context, chosen []executionRow, worker string, at int64) error {
 	for part := range slices.Chunk(chosen, idsPerQuery) {
@@ -120,7 +216,7 @@ func (t *tx) run(ctx context.Context, chosen []executionRow, worker string, at i
 			seqs[i] = part[i].seq
 		}
 		args := append([]any{worker, at}, padded(seqs)...)
-		n, err := t.exec(ctx, "UPDATE executions SET state = 'running', worker = $1, started_at = $2 WHERE state = 'queued' AND seq IN ("+
+		n, err := t.exec(ctx, "UPDATE executions SET state = 'running', worker = $1, started_at = $2, reason = '' WHERE state = 'queued' AND seq IN ("+
 			placeholders(3, len(args)-2)+")", args...)
 		if err != nil {
 			return err

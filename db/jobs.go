@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"database/sql"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +39,14 @@ func (s *Store) someJobs(ctx context.Context, query string, args ...any) ([]sche
 		list = append(list, j)
 		return err
 	})
-	return list, err
+	if err != nil {
+		return list, err
+	}
+	all := make([]*scheduler.Job, len(list))
+	for i := range list {
+		all[i] = &list[i]
+	}
+	return list, addDependencies(ctx, s.read, all)
 }
 
 // jobOrders are the columns behind scheduler.JobSorts.
@@ -79,6 +88,12 @@ func jobWhere(f scheduler.JobFilter) *where {
 	if f.Origin != "" {
 		w.add("origin = ?", string(f.Origin))
 	}
+	if f.Tag != "" {
+		w.add("num IN (SELECT job FROM job_labels WHERE kind = 't' AND name = ?)", clean(f.Tag))
+	}
+	for _, k := range slices.Sorted(maps.Keys(f.Metadata)) {
+		w.add("num IN (SELECT job FROM job_labels WHERE kind = 'm' AND name = ? AND value = ?)", clean(k), clean(f.Metadata[k]))
+	}
 	if f.State != "" {
 		w.add("num IN (SELECT job FROM job_stats WHERE last_state = ?)", string(f.State))
 	}
@@ -88,11 +103,13 @@ func jobWhere(f scheduler.JobFilter) *where {
 // EachEnabledJob calls fn for every enabled job that has a schedule.
 func (s *Store) EachEnabledJob(ctx context.Context, fn func(scheduler.JobTimes) error) error {
 	var failed error
-	err := each(ctx, s.read, "SELECT id, schedules FROM jobs WHERE enabled = $1 AND schedules <> '"+noSchedules+"'",
+	err := each(ctx, s.read, "SELECT id, schedules, starts_at, ends_at, paused_until, live_since FROM jobs WHERE enabled = $1 AND schedules <> '"+noSchedules+"'",
 		[]any{true}, func(rows *sql.Rows) error {
 			var t scheduler.JobTimes
 			var text string
-			err := rows.Scan(&t.ID, &text)
+			var starts, ends, paused, live int64
+			err := rows.Scan(&t.ID, &text, &starts, &ends, &paused, &live)
+			t.StartsAt, t.EndsAt, t.PausedUntil, t.LiveSince = fromMicros(starts), fromMicros(ends), fromMicros(paused), fromMicros(live)
 			if err == nil {
 				t.Schedules, err = readSchedules(text)
 			}

@@ -43,6 +43,9 @@ func (t *tx) jobByNum(ctx context.Context, num, version int64) (scheduler.Job, e
 	if err == nil && j.Num != num {
 		err = notFound("there is no job number %d", num)
 	}
+	if err == nil {
+		err = addDependencies(ctx, t, []*scheduler.Job{&j})
+	}
 	if err != nil {
 		return j, err
 	}
@@ -81,8 +84,9 @@ func (t *tx) InsertJob(ctx context.Context, j *scheduler.Job) error {
 	}
 	n, err := t.exec(ctx, `INSERT INTO jobs (id, name, name_key, search, display_name, notes, enabled, schedules,
 		executor, config, concurrency, retries, retry_delay, retry_factor, retry_max_delay, timeout, grace,
-		origin, version, created_at, updated_at, num)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+		origin, version, created_at, updated_at, rules, starts_at, ends_at, paused_until, live_since, num)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+			$22, $23, $24, $25, $26, $27)
 		ON CONFLICT DO NOTHING`, append(fields, num)...)
 	if err != nil {
 		return err
@@ -94,15 +98,19 @@ func (t *tx) InsertJob(ctx context.Context, j *scheduler.Job) error {
 		return err
 	}
 	j.Num = num
-	return nil
+	if err := t.insertLabels(ctx, j); err != nil {
+		return err
+	}
+	return t.setDependencies(ctx, j)
 }
 
 // UpdateJob stores j where its version is still j.Version-1.
 func (t *tx) UpdateJob(ctx context.Context, j scheduler.Job) error {
 	var version int64
+	var name string
 	var taken bool
-	found, err := get(ctx, t, "SELECT version, EXISTS (SELECT 1 FROM jobs o WHERE o.name = $2 AND o.id <> $1) FROM jobs WHERE id = $1",
-		[]any{j.ID, clean(j.Name)}, &version, &taken)
+	found, err := get(ctx, t, "SELECT num, version, name, EXISTS (SELECT 1 FROM jobs o WHERE o.name = $2 AND o.id <> $1) FROM jobs WHERE id = $1",
+		[]any{j.ID, clean(j.Name)}, &j.Num, &version, &name, &taken)
 	switch {
 	case err != nil:
 		return err
@@ -116,17 +124,48 @@ func (t *tx) UpdateJob(ctx context.Context, j scheduler.Job) error {
 		return translate(err)
 	}
 	t.s.jobs.drop(j.ID)
+	if name != clean(j.Name) {
+		t.s.jobs.forget() // others are kept with the name of what they depend on
+	}
 	n, err := t.exec(ctx, `UPDATE jobs SET name = $2, name_key = $3, search = $4, display_name = $5, notes = $6,
 		enabled = $7, schedules = $8, executor = $9, config = $10, concurrency = $11, retries = $12,
 		retry_delay = $13, retry_factor = $14, retry_max_delay = $15, timeout = $16, grace = $17, origin = $18,
-		version = $19, created_at = $20, updated_at = $21 WHERE id = $1 AND version = $22`, append(fields, j.Version-1)...)
+		version = $19, created_at = $20, updated_at = $21, rules = $22, starts_at = $23, ends_at = $24,
+		paused_until = $25, live_since = $26 WHERE id = $1 AND version = $27`, append(fields, j.Version-1)...)
 	if scheduler.CodeOf(err) == scheduler.CodeConflict {
 		return scheduler.ErrNameTaken
 	}
 	if err == nil && n == 0 {
 		return conflict("somebody else changed the job meanwhile: it has version %d now", version)
 	}
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, "DELETE FROM job_labels WHERE job = $1", j.Num); err != nil {
+		return err
+	}
+	if err := t.insertLabels(ctx, &j); err != nil {
+		return err
+	}
+	if err := t.setDependencies(ctx, &j); err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "UPDATE executions SET priority = $2, tags = $3 WHERE job = $1 AND finished_at = 0 AND state = 'queued'",
+		j.Num, j.Priority, joinTags(j.Tags))
 	return err
+}
+
+// JobByName reads a job as this transaction sees it.
+func (t *tx) JobByName(ctx context.Context, name string) (scheduler.Job, error) {
+	var num, version int64
+	found, err := get(ctx, t, "SELECT num, version FROM jobs WHERE name = $1"+t.s.dialect.share, []any{clean(name)}, &num, &version)
+	if err != nil {
+		return scheduler.Job{}, err
+	}
+	if !found {
+		return scheduler.Job{}, noJob(name)
+	}
+	return t.jobByNum(ctx, num, version)
 }
 
 // DeleteJob deletes the job. What is still queued of it is cancelled: nothing

@@ -133,7 +133,7 @@ func TestPlans(t *testing.T) {
 		if _, err := t.ActiveExecutions(ctx, "j", 1); err != nil {
 			return err
 		}
-		if _, err := t.Claim(ctx, "w", at, 5); err != nil {
+		if _, err := t.Claim(ctx, scheduler.Worker{Name: "w"}, at, 5); err != nil {
 			return err
 		}
 		_, err := t.PurgeDeleted(ctx, 5)

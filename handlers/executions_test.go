@@ -176,7 +176,7 @@ func TestOutputOfARunningExecution(t *testing.T) {
 	w := newWorld(t)
 	w.job("one")
 	id := w.run("one")
-	_, err := w.service.Claim(t.Context(), "local", 1)
+	_, err := w.service.Claim(t.Context(), scheduler.Worker{Name: "local"}, 1)
 	w.must(err)
 	path := "/executions/" + id + "/output"
 	if rec := w.expect(http.StatusOK, ask{path: path, as: scheduler.Viewer}); rec.Body.Len() != 0 || rec.Header().Get("ETag") != "" {

@@ -198,7 +198,8 @@ func (s *Server) deleteJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Service.DeleteJob(c.Request().Context(), httpkit.Principal(c), name); err != nil {
+	force := httpkit.ReadQuery(c.Request()).Text("force") == "true"
+	if err := s.Service.DeleteJob(c.Request().Context(), httpkit.Principal(c), name, force); err != nil {
 		return err
 	}
 	return s.done(c, http.StatusNoContent, "/jobs", views.Flash{Kind: views.FlashGood, Text: "Deleted " + name + "."}, answer{})

@@ -190,7 +190,7 @@ func (w *world) finished(name, output string) scheduler.Execution {
 	w.t.Helper()
 	id := w.run(name)
 	ctx := w.t.Context()
-	claimed, err := w.service.Claim(ctx, "local", 10)
+	claimed, err := w.service.Claim(ctx, scheduler.Worker{Name: "local"}, 10)
 	w.must(err)
 	for _, a := range claimed {
 		if a.Execution.ID != id {
@@ -303,6 +303,9 @@ type launcher struct{}
 
 func (launcher) Wake()                    {}
 func (launcher) Stop(string, string) bool { return true }
+func (launcher) Workers() []scheduler.Worker {
+	return []scheduler.Worker{{Name: "server", Slots: 4}}
+}
 
 type publisher struct{}
 
@@ -341,10 +344,12 @@ type timetable struct {
 	now  func() time.Time
 }
 
-func (tt *timetable) Put(id string, s []scheduler.Schedule) error {
+func (tt *timetable) Refresh() {}
+
+func (tt *timetable) Put(t scheduler.JobTimes) error {
 	tt.mu.Lock()
 	defer tt.mu.Unlock()
-	tt.jobs[id] = s
+	tt.jobs[t.ID] = t.Schedules
 	return nil
 }
 

@@ -52,7 +52,8 @@ type JobService interface {
 	CreateJob(ctx context.Context, by scheduler.Principal, d scheduler.Draft, origin scheduler.Origin) (scheduler.Job, error)
 	UpdateJob(ctx context.Context, by scheduler.Principal, name string, version int64, d scheduler.Draft) (scheduler.Job, error)
 	SetEnabled(ctx context.Context, by scheduler.Principal, name string, enabled bool) (scheduler.Job, error)
-	DeleteJob(ctx context.Context, by scheduler.Principal, name string) error
+	DeleteJob(ctx context.Context, by scheduler.Principal, name string, force bool) error
+	PauseJob(ctx context.Context, by scheduler.Principal, name string, until time.Time) (scheduler.Job, error)
 	PreviewSchedules(schedules []scheduler.Schedule, n int) (scheduler.Preview, error)
 }
 
@@ -61,6 +62,14 @@ type ExecutionService interface {
 	RunJob(ctx context.Context, by scheduler.Principal, name string) (scheduler.Execution, error)
 	RetryExecution(ctx context.Context, by scheduler.Principal, id string) (scheduler.Execution, error)
 	StopExecution(ctx context.Context, by scheduler.Principal, id string) error
+	Waiting(e *scheduler.Execution) string
+}
+
+// FreezeService pauses everything.
+type FreezeService interface {
+	Frozen() scheduler.Freeze
+	Freeze(ctx context.Context, by scheduler.Principal, reason string, until time.Time) (scheduler.Freeze, error)
+	Unfreeze(ctx context.Context, by scheduler.Principal) error
 }
 
 // UserService is what the settings call.
@@ -86,6 +95,7 @@ type SessionService interface {
 type Service interface {
 	JobService
 	ExecutionService
+	FreezeService
 	UserService
 	SessionService
 }

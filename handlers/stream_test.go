@@ -47,7 +47,7 @@ func (w *liveWorld) started(name string) scheduler.Assignment {
 		Name: name, Executor: "shell", Config: json.RawMessage(`{"command":"x"}`),
 	}, scheduler.OriginAPI))
 	w.must(w.service.RunJob(w.t.Context(), scheduler.Server, name))
-	claimed, err := w.service.Claim(w.t.Context(), "server", 1)
+	claimed, err := w.service.Claim(w.t.Context(), scheduler.Worker{Name: "server"}, 1)
 	w.must(err)
 	return claimed[0]
 }

@@ -16,6 +16,27 @@ type auditedJob struct {
 	Executor    string      `json:"executor"`
 	Config      any         `json:"config"`
 	Concurrency Concurrency `json:"concurrency"`
+	MaxQueued   int         `json:"max_queued,omitempty"`
+	MaxRunning  int         `json:"max_running,omitempty"`
+	Priority    int         `json:"priority,omitempty"`
+	DependsOn   []string    `json:"depends_on,omitempty"`
+	Once        bool        `json:"once,omitempty"`
+	CatchUp     CatchUp     `json:"catch_up,omitempty"`
+	CatchUpFor  string      `json:"catch_up_window,omitempty"`
+	Jitter      string      `json:"jitter,omitempty"`
+	StartsAt    time.Time   `json:"starts_at,omitzero"`
+	EndsAt      time.Time   `json:"ends_at,omitzero"`
+	PausedUntil time.Time   `json:"paused_until,omitzero"`
+	Tags        []string    `json:"tags,omitempty"`
+	Copies      int         `json:"copies,omitempty"`
+	Metadata    any         `json:"metadata,omitempty"`
+	OutputHead  int64       `json:"output_head,omitempty"`
+	OutputTail  int64       `json:"output_tail,omitempty"`
+	Progress    string      `json:"progress,omitempty"`
+	KeepAge     string      `json:"retention_max_age,omitempty"`
+	KeepCount   int         `json:"retention_max_count,omitempty"`
+	KeepBytes   int64       `json:"retention_max_bytes,omitempty"`
+	ExitCodes   []int       `json:"retry_exit_codes,omitempty"`
 	Retries     int         `json:"retries"`
 	RetryDelay  string      `json:"retry_delay"`
 	RetryFactor float64     `json:"retry_factor"`
@@ -26,13 +47,29 @@ type auditedJob struct {
 }
 
 func auditJob(j Job) auditedJob {
-	return auditedJob{
+	a := auditedJob{
 		Name: j.Name, DisplayName: j.DisplayName, Notes: j.Notes, Enabled: j.Enabled,
 		Schedules: j.Schedules, Executor: j.Executor, Config: maskConfig(j.Config),
-		Concurrency: j.Concurrency, Retries: j.Retries, RetryDelay: j.Retry.Delay.String(),
-		RetryFactor: j.Retry.Factor, RetryMax: j.Retry.MaxDelay.String(),
+		Concurrency: j.Concurrency, MaxQueued: j.MaxQueued, MaxRunning: j.MaxRunning, Priority: j.Priority,
+		Once: j.Once, CatchUp: j.CatchUp, CatchUpFor: j.CatchUpWindow.String(), Jitter: j.Jitter.String(),
+		StartsAt: j.StartsAt, EndsAt: j.EndsAt, PausedUntil: j.PausedUntil, Tags: j.Tags, Copies: j.Copies,
+		OutputHead: j.OutputLimit.Head, OutputTail: j.OutputLimit.Tail, Progress: j.Progress,
+		KeepAge: j.Retention.MaxAge.String(), KeepCount: j.Retention.MaxCount, KeepBytes: j.Retention.MaxBytes,
+		Retries: j.Retries, RetryDelay: j.Retry.Delay.String(), RetryFactor: j.Retry.Factor,
+		RetryMax: j.Retry.MaxDelay.String(), ExitCodes: j.Retry.ExitCodes,
 		Timeout: j.Timeout.String(), Grace: j.Grace.Round(time.Millisecond).String(), Version: j.Version,
 	}
+	for _, d := range j.DependsOn {
+		a.DependsOn = append(a.DependsOn, d.Job+" "+string(d.On))
+	}
+	if len(j.Metadata) > 0 {
+		m := map[string]any{}
+		for k, v := range j.Metadata {
+			m[k] = v
+		}
+		a.Metadata = mask(m)
+	}
+	return a
 }
 
 // secretKey matches names under which people keep secrets in environments and

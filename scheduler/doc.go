@@ -13,6 +13,15 @@
 //   - Execution: one attempt to run a job.
 //   - Attempt: the number of an execution inside its group, from 1.
 //   - Group: an execution and its retries; its id is the first attempt's.
+//   - Outcome of a group: the state of its last attempt. It is what triggers
+//     dependents.
+//   - Overlap: more than one active execution of a job; its Concurrency decides.
+//   - Turn: what an execution waits for whose job may not run more at once.
+//   - Dependency: a job and the Condition its group has to end in; the job that
+//     waits is its dependent.
+//   - Missed: a due time nothing fired. Catch-up: running for it all the same.
+//   - Freeze: nothing fires and nothing starts, for a reason, until an end.
+//   - Tag: what a job demands of a worker. Metadata: notes to search by.
 //   - Trigger: why an execution exists: its kind, and who or what did it.
 //   - State: where an execution is; see the table in execution.go.
 //   - Reason: the words that say why a state that is not succeeded was reached,

@@ -2,9 +2,11 @@ package scheduler
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +25,27 @@ const (
 	maxRetries   = 1000
 	maxDuration  = 366 * 24 * time.Hour
 	maxGrace     = time.Hour
+	maxPriority  = 1_000_000
+	maxParallel  = 1_000_000
+	maxParents   = 1000
+	maxTags      = 50
+	maxTag       = 100
+	maxMetadata  = 100
+	maxValue     = 2000
+	maxCodes     = 256
+	maxPattern   = 1000
+
+	maxCatchUp = 100 // runs that one gap is caught up with, and missed due times that are recorded one by one
 )
+
+// The defaults of a draft.
+const (
+	DefaultMaxQueued     = 100
+	DefaultCatchUpWindow = 24 * time.Hour
+)
+
+// DefaultOutputLimit is how much of a run's output is kept.
+var DefaultOutputLimit = OutputLimit{Head: 10 << 20, Tail: 90 << 20}
 
 // reserved names are words of our own URLs below /jobs/.
 var reserved = []string{"new", "preview", "import", "export", "bulk", ".", ".."}
@@ -55,6 +77,32 @@ func (d *Draft) Normalize() {
 	if d.Grace == 0 {
 		d.Grace = 10 * time.Second
 	}
+	if d.MaxQueued == 0 {
+		d.MaxQueued = DefaultMaxQueued
+	}
+	if d.CatchUp == "" {
+		d.CatchUp = CatchUpSkip
+	}
+	if d.CatchUpWindow == 0 {
+		d.CatchUpWindow = DefaultCatchUpWindow
+	}
+	if d.Copies == 0 {
+		d.Copies = 1
+	}
+	if d.OutputLimit == (OutputLimit{}) {
+		d.OutputLimit = DefaultOutputLimit
+	}
+	for _, t := range []*time.Time{&d.StartsAt, &d.EndsAt, &d.PausedUntil} {
+		*t = t.UTC().Truncate(time.Microsecond)
+	}
+	for i := range d.DependsOn {
+		d.DependsOn[i].Job = strings.TrimSpace(d.DependsOn[i].Job)
+		if d.DependsOn[i].On == "" {
+			d.DependsOn[i].On = OnSuccess
+		}
+	}
+	d.Tags = sortedSet(d.Tags)
+	d.Retry.ExitCodes = sortedSet(d.Retry.ExitCodes)
 	if len(bytes.TrimSpace(d.Config)) == 0 {
 		d.Config = json.RawMessage("{}")
 	}
@@ -72,12 +120,16 @@ func (d *Draft) Validate(executors map[string]Executor) error {
 	f.text("notes", d.Notes, maxNotes, true)
 	f.schedules(d.Schedules)
 	f.config(d, executors)
-	if !slices.Contains([]Concurrency{Allow, Forbid}, d.Concurrency) {
-		f.add("concurrency", "%q is not a rule; use allow or forbid", cut(string(d.Concurrency), 40))
-	}
-	if d.Retries < 0 || d.Retries > maxRetries {
-		f.add("retries", "must be 0 to %d", maxRetries)
-	}
+	oneOf(&f, "concurrency", d.Concurrency, Concurrencies)
+	f.number("max_queued", d.MaxQueued, 1, maxParallel)
+	f.number("max_running", d.MaxRunning, 0, maxParallel)
+	f.number("priority", d.Priority, -maxPriority, maxPriority)
+	f.number("copies", d.Copies, 1, maxParallel)
+	f.limits(d)
+	f.times(d)
+	f.dependencies(d)
+	f.labels(d)
+	f.number("retries", d.Retries, 0, maxRetries)
 	f.duration("timeout", d.Timeout, 0, maxDuration)
 	f.duration("grace", d.Grace, 0, maxGrace)
 	f.duration("retry.delay", d.Retry.Delay, time.Millisecond, maxDuration)
@@ -86,6 +138,119 @@ func (d *Draft) Validate(executors map[string]Executor) error {
 		f.add("retry.factor", "must be 1 to 100")
 	}
 	return f.err()
+}
+
+// sortedSet returns the values in order, each once; nil when there are none.
+func sortedSet[T cmp.Ordered](values []T) []T {
+	if len(values) == 0 {
+		return nil
+	}
+	values = slices.Clone(values)
+	slices.Sort(values)
+	return slices.Compact(values)
+}
+
+func oneOf[T ~string](f *fields, field string, v T, known []T) {
+	if slices.Contains(known, v) {
+		return
+	}
+	words := make([]string, len(known))
+	for i, k := range known {
+		words[i] = string(k)
+	}
+	f.add(field, "%q is not one of %s", cut(string(v), 40), strings.Join(words, ", "))
+}
+
+func (f *fields) number(field string, v, low, high int) {
+	if v < low || v > high {
+		f.add(field, "must be %d to %d", low, high)
+	}
+}
+
+// limits checks what bounds output, history and retries.
+func (f *fields) limits(d *Draft) {
+	if d.OutputLimit.Head < 0 || d.OutputLimit.Tail < 0 || d.OutputLimit.Head > maxOutput || d.OutputLimit.Tail > maxOutput {
+		f.add("output_limit", "head and tail must be 0 to %d bytes", int64(maxOutput))
+	}
+	if len(d.Progress) > maxPattern {
+		f.add("progress", "is too long: %d bytes, at most %d", len(d.Progress), maxPattern)
+	} else if _, err := regexp.Compile(d.Progress); err != nil {
+		f.add("progress", "is not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	} else if d.Progress != "" && !strings.Contains(d.Progress, "(") {
+		f.add("progress", `needs a group around the number, like (\d+)%%`)
+	}
+	f.duration("retention.max_age", d.Retention.MaxAge, 0, 100*maxDuration)
+	f.number("retention.max_count", d.Retention.MaxCount, 0, 1_000_000_000)
+	if d.Retention.MaxBytes < 0 {
+		f.add("retention.max_bytes", "must not be negative")
+	}
+	if len(d.Retry.ExitCodes) > maxCodes {
+		f.add("retry.exit_codes", "at most %d exit codes", maxCodes)
+	}
+}
+
+// maxOutput is the most bytes of a run that either end may keep.
+const maxOutput = 1 << 40
+
+// times checks what bounds due times.
+func (f *fields) times(d *Draft) {
+	oneOf(f, "catch_up", d.CatchUp, CatchUps)
+	f.duration("catch_up_window", d.CatchUpWindow, time.Second, maxDuration)
+	f.duration("jitter", d.Jitter, 0, 24*time.Hour)
+	if !d.StartsAt.IsZero() && !d.EndsAt.IsZero() && !d.EndsAt.After(d.StartsAt) {
+		f.add("ends_at", "must be after starts_at")
+	}
+	for field, t := range map[string]time.Time{"starts_at": d.StartsAt, "ends_at": d.EndsAt, "paused_until": d.PausedUntil} {
+		if !t.IsZero() && (t.Year() < 1970 || t.Year() > 9999) {
+			f.add(field, "must be between the years 1970 and 9999")
+		}
+	}
+}
+
+// dependencies checks the shape of depends_on. What only the store knows, the
+// service checks.
+func (f *fields) dependencies(d *Draft) {
+	if len(d.DependsOn) > maxParents {
+		f.add("depends_on", "at most %d jobs", maxParents)
+		return
+	}
+	seen := map[string]bool{}
+	for _, dep := range d.DependsOn {
+		switch {
+		case dep.Job == "":
+			f.add("depends_on", "the name of a job is required")
+		case seen[dep.Job]:
+			f.add("depends_on", "names %q twice", cut(dep.Job, 80))
+		}
+		seen[dep.Job] = true
+		oneOf(f, "depends_on", dep.On, Conditions)
+	}
+	if d.Once && len(d.Schedules) > 0 {
+		f.add("once", "a job that runs once has no schedule; use @at for one at a given time")
+	}
+}
+
+func (f *fields) labels(d *Draft) {
+	if len(d.Tags) > maxTags {
+		f.add("tags", "at most %d tags", maxTags)
+	}
+	for _, t := range d.Tags {
+		if t == "" || strings.ContainsAny(t, ", \t\r\n") {
+			f.add("tags", "%q is not a tag: it is empty, or contains a space or a comma", cut(t, 40))
+			continue
+		}
+		f.text("tags", t, maxTag, false)
+	}
+	if len(d.Metadata) > maxMetadata {
+		f.add("metadata", "at most %d entries", maxMetadata)
+	}
+	for k, v := range d.Metadata {
+		if k == "" {
+			f.add("metadata", "has an entry without a key")
+		}
+		f.text("metadata", k, maxTag, false)
+		f.text("metadata", v, maxValue, true)
+	}
 }
 
 // fields collects what is wrong with a request.

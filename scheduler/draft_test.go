@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d.Name != "backup" || len(d.Schedules) != 1 || d.Concurrency != Allow || d.Grace != 10*time.Second ||
-		d.Retry != (RetryPolicy{time.Second, 2, time.Hour}) {
+		d.Retry.Delay != time.Second || d.Retry.Factor != 2 || d.Retry.MaxDelay != time.Hour {
 		t.Fatalf("%+v", d)
 	}
 }
@@ -65,11 +65,27 @@ func TestValidationNamesTheField(t *testing.T) {
 		{"bad schedule", func(d *Draft) { d.Schedules[0].Text = "61 * * * *" }, "schedule", "minute"},
 		{"bad zone", func(d *Draft) { d.Schedules[0].Zone = "Mars/Olympus" }, "timezone", "Mars/Olympus"},
 		{"unknown grammar", func(d *Draft) { d.Schedules[0].Grammar = "x" }, "schedule", "grammar"},
-		{"concurrency", func(d *Draft) { d.Concurrency = "maybe" }, "concurrency", "allow or forbid"},
+		{"concurrency", func(d *Draft) { d.Concurrency = "maybe" }, "concurrency", "allow, forbid, queue, replace"},
 		{"retries", func(d *Draft) { d.Retries = -1 }, "retries", "0 to 1000"},
 		{"timeout", func(d *Draft) { d.Timeout = -1 }, "timeout", "0s to"},
 		{"grace", func(d *Draft) { d.Grace = 2 * time.Hour }, "grace", "0s to 1h"},
 		{"factor", func(d *Draft) { d.Retry.Factor = 0.5 }, "retry.factor", "1 to 100"},
+		{"max queued", func(d *Draft) { d.MaxQueued = -1 }, "max_queued", "1 to"},
+		{"max running", func(d *Draft) { d.MaxRunning = -1 }, "max_running", "0 to"},
+		{"priority", func(d *Draft) { d.Priority = 1 << 40 }, "priority", "-1000000 to 1000000"},
+		{"catch-up", func(d *Draft) { d.CatchUp = "some" }, "catch_up", "skip, latest, all"},
+		{"catch-up window", func(d *Draft) { d.CatchUpWindow = -1 }, "catch_up_window", "1s to"},
+		{"jitter", func(d *Draft) { d.Jitter = 25 * time.Hour }, "jitter", "0s to 24h"},
+		{"validity", func(d *Draft) { d.StartsAt, d.EndsAt = time.Unix(5, 0), time.Unix(5, 0) }, "ends_at", "after starts_at"},
+		{"far future", func(d *Draft) { d.PausedUntil = time.Unix(1<<40, 0) }, "paused_until", "9999"},
+		{"tag", func(d *Draft) { d.Tags = []string{"a b"} }, "tags", "space or a comma"},
+		{"metadata", func(d *Draft) { d.Metadata = map[string]string{"": "x"} }, "metadata", "without a key"},
+		{"output", func(d *Draft) { d.OutputLimit.Head = -1 }, "output_limit", "head and tail"},
+		{"progress", func(d *Draft) { d.Progress = "(" }, "progress", "regular expression"},
+		{"progress without a group", func(d *Draft) { d.Progress = `\d+%` }, "progress", "group"},
+		{"once", func(d *Draft) { d.Once = true }, "once", "has no schedule"},
+		{"condition", func(d *Draft) { d.DependsOn = []Dependency{{Job: "x", On: "maybe"}} }, "depends_on", "success, failure, any"},
+		{"twice", func(d *Draft) { d.DependsOn = []Dependency{{Job: "x"}, {Job: "x"}} }, "depends_on", "twice"},
 		{"delays", func(d *Draft) { d.Retry.Delay, d.Retry.MaxDelay = time.Minute, time.Second }, "retry.max_delay", "1m0s"},
 	}
 	for _, tt := range tests {

@@ -52,13 +52,27 @@ type TriggerKind string
 
 // The kinds of trigger.
 const (
-	TriggerSchedule TriggerKind = "schedule"
-	TriggerManual   TriggerKind = "manual" // somebody in a page or on the command line
-	TriggerAPI      TriggerKind = "api"    // a program with a token or Basic credentials
-	TriggerRetry    TriggerKind = "retry"
+	TriggerSchedule   TriggerKind = "schedule"
+	TriggerManual     TriggerKind = "manual" // somebody in a page or on the command line
+	TriggerAPI        TriggerKind = "api"    // a program with a token or Basic credentials
+	TriggerRetry      TriggerKind = "retry"
+	TriggerDependency TriggerKind = "dependency" // the end of another job, which By names
 )
 
-// Trigger is why an execution exists. By names the user or token, or is empty.
+// TriggerKinds are all kinds in the order pages show them.
+var TriggerKinds = []TriggerKind{TriggerSchedule, TriggerManual, TriggerAPI, TriggerRetry, TriggerDependency}
+
+// Wait says what a queued execution waits for before a worker may claim it.
+type Wait string
+
+// What is waited for.
+const (
+	WaitNone Wait = ""     // nothing but a free slot
+	WaitTime Wait = "time" // RunAt
+	WaitTurn Wait = "turn" // the end of another execution of its job
+)
+
+// Trigger is why an execution exists. By names the user, token or job, or is empty.
 type Trigger struct {
 	Kind TriggerKind
 	By   string
@@ -76,6 +90,10 @@ type Execution struct {
 	Group   string // id of the first attempt; its own id when it is the first
 	Attempt int    // from 1
 
+	Wait     Wait     // while it is queued
+	Priority int      // its job's, when it was queued
+	Tags     []string // likewise
+
 	DueAt      time.Time // what the schedule said; for a manual run, when it was asked for
 	RunAt      time.Time // not to be claimed before: due, or the end of a retry's delay
 	QueuedAt   time.Time
@@ -88,8 +106,16 @@ type Execution struct {
 	PeakMemory int64  // bytes, 0 unknown
 	CPUTime    time.Duration
 
-	OutputBytes int64
+	OutputBytes int64 // with those that were cut out
 	OutputLines int64
+	Cut         Cut
+	Progress    float64 // percent, by the job's pattern; -1: nothing matched
+}
+
+// Cut is the part of an output that was not kept: bytes From to To, zero when all
+// was. Offsets and line numbers count it.
+type Cut struct {
+	From, To int64
 }
 
 // Elapsed returns how long the execution has run at now, or ran.

@@ -11,9 +11,11 @@ type JobFilter struct {
 	Enabled  *bool
 	Executor string
 	Origin   Origin
-	State    State  // of the newest execution that ended
-	Sort     string // one of JobSorts, "-" before it for descending; "" is "name"
-	Limit    int    // 1 to MaxPage
+	State    State             // of the newest execution that ended
+	Tag      string            // one of its tags
+	Metadata map[string]string // entries that it has, all of them
+	Sort     string            // one of JobSorts, "-" before it for descending; "" is "name"
+	Limit    int               // 1 to MaxPage
 	Offset   int
 }
 

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -11,9 +12,14 @@ import (
 // does not wait for the last.
 const fireBatch = 256
 
-// missedAfter is how late a fire may be and still run: the machine slept, or the
-// store refused for longer than that, and running now is not what was asked for.
-const missedAfter = time.Minute
+// missedAfter is how late a fire may be and still run as if it were not: when the
+// machine slept, or the store refused for longer than that, the job's rule about
+// catching up decides.
+const missedAfter = SkipsAfter
+
+// SkipsAfter is how far behind the clock a timetable may be and still fire every
+// due time; when it is further behind it fires the first, and goes on behind now.
+const SkipsAfter = time.Minute
 
 // fireQueue holds fires between the alarm clock, which must not wait, and the
 // store. It is unbounded on purpose: a fire is never dropped, and one costs less
@@ -76,64 +82,52 @@ func (s *Service) FireLoop(ctx context.Context) {
 
 // fireAll makes the executions of a batch in one transaction.
 func (s *Service) fireAll(ctx context.Context, batch []Due) error {
-	var made []Execution
-	err := s.Store.InTx(ctx, func(tx Tx) error {
-		made = made[:0]
-		now := s.now()
+	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
+		now, frozen := s.now(), s.Frozen()
 		for _, d := range batch {
-			e, ok, err := s.fireOne(ctx, tx, d, now)
-			if err != nil {
-				return err
+			if frozen.covers(d.At) {
+				continue
 			}
-			if ok {
-				made = append(made, e)
+			if err := s.fireOne(ctx, tx, fx, d, now); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 	if err != nil {
 		s.Log.Error("store fires", "fires", len(batch), "error", err)
+	}
+	return err
+}
+
+func (s *Service) fireOne(ctx context.Context, tx Tx, fx *effects, d Due, now time.Time) error {
+	j, exists, err := currentJob(ctx, tx, d.JobID)
+	if err != nil || !exists {
 		return err
 	}
-	s.Launcher.Wake()
-	s.publishAll(made)
-	return nil
-}
-
-func (s *Service) fireOne(ctx context.Context, tx Tx, d Due, now time.Time) (Execution, bool, error) {
-	j, err := tx.Job(ctx, d.JobID)
-	if CodeOf(err) == CodeNotFound || (err == nil && !j.Enabled) {
-		return Execution{}, false, nil // deleted or disabled since the alarm was set
-	}
-	if err != nil {
-		return Execution{}, false, err
-	}
-	var active []Execution
-	if j.Concurrency == Forbid {
-		if active, err = tx.ActiveExecutions(ctx, j.ID, 1); err != nil {
-			return Execution{}, false, err
+	if late := now.Sub(d.At); late > missedAfter {
+		if !j.Live() {
+			return nil
 		}
-	}
-	id := s.NewID()
-	e := Execution{
-		ID: id, JobID: j.ID, JobName: j.Name, State: Queued,
-		Trigger: Trigger{Kind: TriggerSchedule}, Group: id, Attempt: 1,
-		DueAt: d.At.UTC(), RunAt: d.At.UTC(), QueuedAt: now,
-	}
-	if late := now.Sub(e.DueAt); late > missedAfter {
-		e.State, e.FinishedAt = Missed, now
-		e.Reason = "missed: the server could not fire it until " + late.Round(time.Second).String() + " after it was due"
-	} else if e.Reason = skipReason(j, active); e.Reason != "" {
-		e.State, e.FinishedAt = Skipped, now
-	}
-	inserted, err := tx.InsertExecution(ctx, e)
-	return e, inserted, err
-}
-
-func (s *Service) publishAll(made []Execution) {
-	for i := range made {
-		s.Publisher.Publish(Event{
-			Kind: ExecutionChanged, Execution: &made[i], ExecutionID: made[i].ID, JobID: made[i].JobID,
+		// The timetable goes on behind now: what lies between is ours.
+		return s.settleJob(ctx, tx, fx, j, gap{
+			from: d.At.Add(-1), to: now,
+			why: "the server could not fire it until " + late.Round(time.Second).String() + " after it was due",
 		})
 	}
+	if d.At.Before(j.LiveSince) {
+		return nil // changeJob has seen to it
+	}
+	return s.fireDue(ctx, tx, fx, j, d.At.UTC(), now)
+}
+
+// fireDue makes the execution of one due time that has just come.
+func (s *Service) fireDue(ctx context.Context, tx Tx, fx *effects, j Job, due, now time.Time) error {
+	e := s.first(j, Trigger{Kind: TriggerSchedule}, due, now)
+	e.RunAt = due.Add(jitter(j.Name, j.Jitter))
+	if e.RunAt.After(now) {
+		e.Reason = fmt.Sprintf("waits until %s (jitter of at most %s)", e.RunAt.Format("15:04:05.000 UTC"), j.Jitter)
+	}
+	_, _, err := s.begin(ctx, tx, fx, j, e, false)
+	return err
 }

@@ -10,9 +10,76 @@ type Concurrency string
 
 // The rules of concurrency.
 const (
-	Allow  Concurrency = "allow"  // run beside it
-	Forbid Concurrency = "forbid" // skip, with the reason
+	Allow   Concurrency = "allow"   // run beside it
+	Forbid  Concurrency = "forbid"  // skip, with the reason
+	Queue   Concurrency = "queue"   // wait for its turn, oldest first
+	Replace Concurrency = "replace" // cancel it, then run
 )
+
+// Concurrencies are the rules in the order pages show them.
+var Concurrencies = []Concurrency{Allow, Forbid, Queue, Replace}
+
+// CatchUp says what happens to due times that nothing could fire.
+type CatchUp string
+
+// The rules of catching up. What they do not run is recorded as missed.
+const (
+	CatchUpSkip   CatchUp = "skip"   // run none
+	CatchUpLatest CatchUp = "latest" // run once, for the newest
+	CatchUpAll    CatchUp = "all"    // run each, oldest first, at most maxCatchUp
+)
+
+// CatchUps are the rules in the order pages show them.
+var CatchUps = []CatchUp{CatchUpSkip, CatchUpLatest, CatchUpAll}
+
+// Condition says which outcome of another job's group counts for a dependency.
+type Condition string
+
+// The conditions. An execution that was skipped or missed is no outcome.
+const (
+	OnSuccess Condition = "success" // succeeded
+	OnFailure Condition = "failure" // failed, timed out or lost
+	OnAny     Condition = "any"     // either, or cancelled
+)
+
+// Conditions are all conditions in the order pages show them.
+var Conditions = []Condition{OnSuccess, OnFailure, OnAny}
+
+// Met reports whether a group that ended in state fulfils c.
+func (c Condition) Met(state State) bool {
+	switch state {
+	case Succeeded:
+		return c == OnSuccess || c == OnAny
+	case Failed, TimedOut, Lost:
+		return c == OnFailure || c == OnAny
+	case Cancelled:
+		return c == OnAny
+	default:
+		return false
+	}
+}
+
+// Dependency is another job whose outcome a job waits for. People name the job;
+// JobID is what the store keeps, so that renaming it changes nothing.
+type Dependency struct {
+	JobID string
+	Job   string
+	On    Condition
+}
+
+// OutputLimit is how many bytes of a run's output are kept when it writes more
+// than Head+Tail: the first and the last.
+type OutputLimit struct {
+	Head, Tail int64
+}
+
+// Retention bounds a job's history; a zero is no bound. The last success and the
+// last failure are always kept.
+type Retention struct {
+	MaxAge   time.Duration
+	MaxCount int
+	MaxBytes int64 // of output
+}
 
 // Schedule is when: text in a grammar, read in a zone.
 type Schedule struct {
@@ -25,9 +92,10 @@ type Schedule struct {
 // attempt, times Factor for each further one, at most MaxDelay, and up to 20 %
 // more or less of it by chance.
 type RetryPolicy struct {
-	Delay    time.Duration
-	Factor   float64
-	MaxDelay time.Duration
+	Delay     time.Duration
+	Factor    float64
+	MaxDelay  time.Duration
+	ExitCodes []int // retry only after these; empty: after every failure
 }
 
 // Origin says which door made a job.
@@ -51,10 +119,31 @@ type Draft struct {
 	Executor    string          // a key of the service's executors: "shell", "http"
 	Config      json.RawMessage // that executor's configuration, an object
 	Concurrency Concurrency
+	MaxQueued   int // with Queue: how many may wait; a further one is skipped
+	MaxRunning  int // at most this many run at once; 0: no limit of its own
+	Priority    int // higher is claimed first
 	Retries     int // further attempts after the first
 	Retry       RetryPolicy
 	Timeout     time.Duration // 0: none
 	Grace       time.Duration // between SIGTERM and SIGKILL
+
+	DependsOn []Dependency // all of them, since it last ran for them
+	Once      bool         // runs once by itself, as soon as its dependencies let it
+
+	CatchUp       CatchUp
+	CatchUpWindow time.Duration // how old a due time may be to be caught up
+	Jitter        time.Duration // a fire starts up to this later, always as much for one name
+	StartsAt      time.Time     // the schedules have no due time before; zero: no bound
+	EndsAt        time.Time     // nor at or after this
+	PausedUntil   time.Time     // nor before this
+
+	Tags     []string          // what a worker must have to run it
+	Copies   int               // run on so many workers that have the tags, or as many as there are
+	Metadata map[string]string // what people and programs note; jobs can be filtered by it
+
+	OutputLimit OutputLimit
+	Progress    string // an RE2 pattern whose last match in the output is the progress in percent
+	Retention   Retention
 }
 
 // Job is a definition as stored.
@@ -63,7 +152,8 @@ type Job struct {
 	Num int64  // counts up from 1, never reused
 	Draft
 	Origin    Origin
-	Version   int64 // counts up with each change
+	Version   int64     // counts up with each change
+	LiveSince time.Time // when what decides about its due times was last changed
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

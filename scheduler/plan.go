@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math"
 	"slices"
 	"time"
@@ -23,13 +24,189 @@ func (s Schedule) Parse() (cron.Schedule, error) {
 	return parsed, nil
 }
 
-// skipReason decides about a fire of j while active (oldest first) is queued or
-// running; "" means run.
-func skipReason(j Job, active []Execution) string {
-	if j.Concurrency != Forbid || len(active) == 0 {
-		return ""
+// Times returns what decides about j's due times.
+func (j *Job) Times() JobTimes {
+	return JobTimes{j.ID, j.Schedules, j.StartsAt, j.EndsAt, j.PausedUntil, j.LiveSince}
+}
+
+// Live reports whether j's schedules fire at all.
+func (j *Job) Live() bool { return j.Enabled && len(j.Schedules) > 0 }
+
+// DueTimes are the due times of a job: of all its schedules, within its bounds.
+type DueTimes struct {
+	schedules []cron.Schedule
+	from      time.Time // no due time before
+	ends      time.Time // nor at or after; zero: no bound
+}
+
+// Parse reads the schedules.
+func (t JobTimes) Parse() (DueTimes, error) {
+	d := DueTimes{from: t.StartsAt, ends: t.EndsAt, schedules: make([]cron.Schedule, 0, len(t.Schedules))}
+	if t.PausedUntil.After(d.from) {
+		d.from = t.PausedUntil
 	}
-	return fmt.Sprintf("skipped: execution %s still %s (concurrency forbid)", active[0].ID, active[0].State)
+	for _, s := range t.Schedules {
+		parsed, err := s.Parse()
+		if err != nil {
+			return d, err
+		}
+		d.schedules = append(d.schedules, parsed)
+	}
+	return d, nil
+}
+
+// Next returns the first due time after an instant; ok=false when there is none.
+func (d DueTimes) Next(after time.Time) (next time.Time, ok bool) {
+	if after.Before(d.from) {
+		after = d.from.Add(-1)
+	}
+	for _, s := range d.schedules {
+		if at, fires := s.Next(after); fires && (!ok || at.Before(next)) {
+			next, ok = at, true
+		}
+	}
+	if ok && !d.ends.IsZero() && !next.Before(d.ends) {
+		return time.Time{}, false
+	}
+	return next, ok
+}
+
+// maxCounted bounds how many due times of a gap are counted.
+const maxCounted = 10_000
+
+// Between returns the due times after from and not after to: the newest max of
+// them, oldest first, how many come before those (at most maxCounted are
+// counted), and the first and last of those.
+func (d DueTimes) Between(from, to time.Time, max int) (newest []time.Time, older int, first, last time.Time) {
+	all := d.collect(from, to, maxCounted+max)
+	if len(all) == 0 {
+		return nil, 0, first, last
+	}
+	first = all[0]
+	if len(all) == maxCounted+max { // perhaps more: look back from the end
+		older = maxCounted
+		all = d.before(from, to, max+1)
+	} else {
+		older = len(all) - min(len(all), max)
+	}
+	newest = all[len(all)-min(len(all), max):]
+	if older > 0 {
+		last = all[len(all)-len(newest)-1]
+	}
+	return newest, older, first, last
+}
+
+func (d DueTimes) collect(from, to time.Time, max int) (all []time.Time) {
+	for len(all) < max {
+		at, ok := d.Next(from)
+		if !ok || at.After(to) {
+			break
+		}
+		all = append(all, at.UTC())
+		from = at
+	}
+	return all
+}
+
+// before returns at least n due times up to to, if there are as many after from.
+func (d DueTimes) before(from, to time.Time, n int) []time.Time {
+	for back := time.Minute; ; back *= 4 {
+		start := to.Add(-back)
+		if start.Before(from) {
+			start = from
+		}
+		all := d.collect(start, to, math.MaxInt)
+		if len(all) >= n || start.Equal(from) {
+			return all
+		}
+	}
+}
+
+// Occupancy counts the active executions of a job.
+type Occupancy struct {
+	Running, Ready, Later, Turn int64 // Ready, Later and Turn are queued, by what they wait for
+
+	First Execution // the oldest active one; without an id when there is none
+}
+
+// Active is how many there are.
+func (o *Occupancy) Active() int64 { return o.Running + o.Ready + o.Later + o.Turn }
+
+// limit is how many executions of j may be running or next to run; 0: any number.
+func (j *Job) limit() int64 {
+	switch j.Concurrency {
+	case Forbid, Replace:
+		return 1
+	case Queue:
+		return int64(max(1, j.MaxRunning))
+	default:
+		return int64(j.MaxRunning)
+	}
+}
+
+// busy is how many of j's limit are taken. Where executions come one after the
+// other, a group keeps its place while it waits for its next attempt.
+func (j *Job) busy(o *Occupancy) int64 {
+	if j.Concurrency == Allow {
+		return o.Running + o.Ready
+	}
+	return o.Running + o.Ready + o.Later
+}
+
+// free reports whether one more execution of j may be next to run.
+func (j *Job) free(o *Occupancy) bool { return j.limit() == 0 || j.busy(o) < j.limit() }
+
+// place decides what becomes of a new execution of j that may run at runAt:
+// Queued with what it waits for, or Skipped with the reason. patient executions
+// wait where others would be skipped: they are caught up with.
+func (j *Job) place(o *Occupancy, runAt, now time.Time, patient bool) (state State, wait Wait, reason string) {
+	later := func() (State, Wait, string) {
+		if runAt.After(now) {
+			return Queued, WaitTime, "waits until " + clock(runAt)
+		}
+		return Queued, WaitNone, ""
+	}
+	turn := func() (State, Wait, string) { return Queued, WaitTurn, j.turnReason(o) }
+	switch {
+	case j.Concurrency == Forbid && o.Active() > 0 && !patient:
+		return Skipped, WaitNone, fmt.Sprintf("skipped: execution %s still %s (concurrency forbid)", o.First.ID, o.First.State)
+	case j.Concurrency == Replace && !patient: // the others are being cancelled
+		if o.Running > 0 {
+			return turn()
+		}
+		return later()
+	case j.free(o) && o.Turn == 0:
+		return later()
+	case j.Concurrency == Queue && o.Turn >= int64(j.MaxQueued) && !patient:
+		return Skipped, WaitNone, fmt.Sprintf("skipped: %d executions wait already (max_queued %d)", o.Turn, j.MaxQueued)
+	default:
+		return turn()
+	}
+}
+
+// turnReason says what an execution of j that has to wait waits for.
+func (j *Job) turnReason(o *Occupancy) string {
+	if limit := j.limit(); limit > 1 {
+		return fmt.Sprintf("waits for its turn: %d of %d executions of the job are active (max_running)", j.busy(o), limit)
+	}
+	if j.Concurrency == Allow {
+		return fmt.Sprintf("waits for its turn: execution %s still %s (max_running 1)", o.First.ID, o.First.State)
+	}
+	return fmt.Sprintf("waits for its turn: execution %s still %s (concurrency %s)", o.First.ID, o.First.State, j.Concurrency)
+}
+
+// clock writes an instant for a reason.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// jitter is how much later than its due time a job starts, below limit: by its
+// name, so that it is the same after every restart.
+func jitter(name string, limit time.Duration) time.Duration {
+	if limit <= 0 {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	return time.Duration(h.Sum64() % uint64(limit)).Truncate(time.Millisecond)
 }
 
 // retryAt returns when the attempt after e may start, and whether there is one.
@@ -38,6 +215,9 @@ func skipReason(j Job, active []Execution) string {
 func retryAt(j Job, e Execution, now time.Time, chance float64) (time.Time, bool) {
 	retryable := e.State == Failed || e.State == TimedOut || e.State == Lost
 	if !retryable || e.Attempt > j.Retries {
+		return time.Time{}, false
+	}
+	if codes := j.Retry.ExitCodes; len(codes) > 0 && (e.ExitCode == nil || !slices.Contains(codes, *e.ExitCode)) {
 		return time.Time{}, false
 	}
 	delay := float64(j.Retry.Delay) * math.Pow(j.Retry.Factor, float64(e.Attempt-1))
@@ -50,7 +230,7 @@ func nextAttempt(id string, e Execution, now, at time.Time) Execution {
 	return Execution{
 		ID: id, JobID: e.JobID, JobName: e.JobName, State: Queued,
 		Trigger: Trigger{Kind: TriggerRetry}, Group: e.Group, Attempt: e.Attempt + 1,
-		DueAt: e.DueAt, RunAt: at, QueuedAt: now,
+		DueAt: e.DueAt, RunAt: at, QueuedAt: now, Progress: -1,
 	}
 }
 

@@ -36,20 +36,6 @@ func TestRetryDelays(t *testing.T) {
 	}
 }
 
-func TestOnlyForbidSkips(t *testing.T) {
-	active := []Execution{{ID: "e1", State: Running}}
-	if r := skipReason(Job{Draft: Draft{Concurrency: Allow}}, active); r != "" {
-		t.Errorf("allow: %s", r)
-	}
-	forbid := Job{Draft: Draft{Concurrency: Forbid}}
-	if r := skipReason(forbid, nil); r != "" {
-		t.Errorf("nothing active: %s", r)
-	}
-	if r := skipReason(forbid, active); r != "skipped: execution e1 still running (concurrency forbid)" {
-		t.Errorf("forbid: %s", r)
-	}
-}
-
 func TestCutKeepsRunesWhole(t *testing.T) {
 	if got := cut("aüb", 2); got != "a…" {
 		t.Errorf("%q", got)

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,9 @@ type Store interface {
 	ExecutionStore
 	OutputStore
 	UserStore
+
+	// Setting returns what Tx.PutSetting stored under name, "" when nothing.
+	Setting(ctx context.Context, name string) (string, error)
 
 	// InTx runs fn in one transaction: all of its writes are on disk when InTx
 	// returns nil, none when it returns an error. fn may run more than once and
@@ -35,15 +39,25 @@ type JobStore interface {
 	// EachEnabledJob calls fn for every enabled job that has a schedule, in no
 	// particular order, until fn fails. fn may not call the Store.
 	EachEnabledJob(ctx context.Context, fn func(JobTimes) error) error
+	// Dependents lists the jobs that depend on a job, by name.
+	Dependents(ctx context.Context, jobID string) ([]Dependent, error)
 	// JobStats answers for each of ids (unknown ones are absent), with at most
 	// recent outcomes each.
 	JobStats(ctx context.Context, ids []string, recent int) (map[string]JobStats, error)
 }
 
-// JobTimes is what the timetable needs of a job.
+// JobTimes is what decides about a job's due times.
 type JobTimes struct {
-	ID        string
-	Schedules []Schedule
+	ID                            string
+	Schedules                     []Schedule
+	StartsAt, EndsAt, PausedUntil time.Time
+	LiveSince                     time.Time // no due time before this was promised
+}
+
+// Equal reports whether both say the same due times.
+func (t JobTimes) Equal(u JobTimes) bool {
+	return t.ID == u.ID && slices.Equal(t.Schedules, u.Schedules) && t.StartsAt.Equal(u.StartsAt) &&
+		t.EndsAt.Equal(u.EndsAt) && t.PausedUntil.Equal(u.PausedUntil)
 }
 
 // ExecutionStore reads executions.
@@ -57,8 +71,8 @@ type ExecutionStore interface {
 	ChangedSince(ctx context.Context, t time.Time, limit int) ([]Execution, error)
 	// RunningOn lists what is running on a worker.
 	RunningOn(ctx context.Context, worker string) ([]Execution, error)
-	// NextRunAt returns when the earliest queued execution may be claimed;
-	// ok=false when none is queued.
+	// NextRunAt returns the earliest RunAt of what waits for its time; ok=false when
+	// nothing does.
 	NextRunAt(ctx context.Context) (at time.Time, ok bool, err error)
 	// Ended counts what ended since the hour of t, by hour and state.
 	Ended(ctx context.Context, t time.Time) ([]HourCount, error)
@@ -119,17 +133,52 @@ type Tx interface {
 	// ActiveExecutions lists what is queued or running of a job, oldest first, at
 	// most limit.
 	ActiveExecutions(ctx context.Context, jobID string, limit int) ([]Execution, error)
+	// Occupancy counts a job's active executions. Until the transaction ends, nobody
+	// else can decide from them.
+	Occupancy(ctx context.Context, jobID string) (Occupancy, error)
 	// InsertExecution stores e unless (job, due time, attempt) exists: then it
 	// reports false.
 	InsertExecution(ctx context.Context, e Execution) (inserted bool, err error)
-	// Claim makes at most limit queued executions whose RunAt has come running on
-	// the worker, in order of RunAt, without a reason any more, and returns them
-	// with their jobs.
-	Claim(ctx context.Context, worker string, now time.Time, limit int) ([]Assignment, error)
+	// Waiting lists what waits for its time and may run at now, at most limit,
+	// earliest first.
+	Waiting(ctx context.Context, now time.Time, limit int) ([]Execution, error)
+	// NextTurn returns the oldest execution of a job that waits for its turn.
+	NextTurn(ctx context.Context, jobID string) (e Execution, ok bool, err error)
+	// SetWait says what a queued execution waits for from now on, and why.
+	SetWait(ctx context.Context, executionID string, wait Wait, reason string) error
+	// Claim makes at most limit queued executions that wait for nothing, and whose
+	// tags the worker has, running on it, without a reason any more, and returns
+	// them with their jobs. They are taken by priority (higher first), due time and
+	// the job's Num.
+	Claim(ctx context.Context, w Worker, now time.Time, limit int) ([]Assignment, error)
 	// Finish stores e's final state and what is known of its end where its state
 	// is still from. CodeConflict: it is not. OutputBytes and OutputLines are not
 	// of these: AppendOutput and SealOutput keep them.
 	Finish(ctx context.Context, e Execution, from State) error
+
+	// Dependents lists the jobs that depend on a job, in a fixed order.
+	Dependents(ctx context.Context, jobID string) ([]Dependent, error)
+	// Satisfied reports for each of a job's dependencies whether the last outcome
+	// fulfilled it since it was last used.
+	Satisfied(ctx context.Context, jobID string) ([]SatisfiedDependency, error)
+	// Satisfy notes that a dependency is fulfilled or not.
+	Satisfy(ctx context.Context, jobID, parentID string, is bool) error
+	// Use notes that all of a job's dependencies were used.
+	Use(ctx context.Context, jobID string) error
+	// Release removes all dependencies on a job.
+	Release(ctx context.Context, parentID string) error
+	// HasRun reports whether any execution of a job is stored.
+	HasRun(ctx context.Context, jobID string) (bool, error)
+	// LastOutcome returns the state of the newest execution of a job that was an
+	// outcome, "" when there is none.
+	LastOutcome(ctx context.Context, jobID string) (State, error)
+	// LastDue returns the newest due time of a schedule's execution of a job that is
+	// stored; zero when there is none.
+	LastDue(ctx context.Context, jobID string) (time.Time, error)
+	// JobByName reads a job as this transaction sees it.
+	JobByName(ctx context.Context, name string) (Job, error)
+	// PutSetting stores one of Belfry's own small values.
+	PutSetting(ctx context.Context, name, value string) error
 
 	// AppendOutput stores a chunk that begins where the output ends so far.
 	AppendOutput(ctx context.Context, executionID string, c Chunk) error
@@ -158,10 +207,44 @@ type Assignment struct {
 	Job       Job
 }
 
+// Dependent is a job that depends on another.
+type Dependent struct {
+	JobID     string
+	Job       string // its name
+	On        Condition
+	Satisfied bool
+}
+
+// SatisfiedDependency is a dependency and whether it is fulfilled.
+type SatisfiedDependency struct {
+	Dependency
+	Satisfied bool
+}
+
+// Worker is what may claim executions.
+type Worker struct {
+	Name  string
+	Tags  []string
+	Slots int
+	Used  int // slots in use
+}
+
+// Has reports whether the worker has all of tags.
+func (w *Worker) Has(tags []string) bool {
+	for _, t := range tags {
+		if !slices.Contains(w.Tags, t) {
+			return false
+		}
+	}
+	return true
+}
+
 // Timetable wakes the service when jobs are due. Put replaces what was there.
 type Timetable interface {
-	Put(jobID string, schedules []Schedule) error
+	Put(t JobTimes) error
 	Remove(jobID string)
+	// Refresh looks at the clock again: it was set.
+	Refresh()
 	// Next returns a job's next due time; ok=false when it has none.
 	Next(jobID string) (at time.Time, ok bool)
 	// Upcoming lists the earliest n due times over all jobs, each job once.
@@ -181,6 +264,8 @@ type Launcher interface {
 	// Stop ends a running execution; reason is kept with it. It reports false when
 	// this launcher does not run it.
 	Stop(executionID, reason string) bool
+	// Workers are those that are online.
+	Workers() []Worker
 }
 
 // Executor runs one kind of job.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,6 +36,8 @@ type Passwords interface {
 type Service struct {
 	Options
 	fires    fireQueue
+	freeze   atomic.Pointer[Freeze]
+	freezing sync.Mutex // held while a freeze begins or ends
 	verified verifiedPasswords
 	dummy    func() string // a hash that no password matches, made once
 }
@@ -66,7 +69,7 @@ func (s *Service) Load(ctx context.Context, scheduled map[string]bool) (map[stri
 	seen := make(map[string]bool, len(scheduled))
 	err := s.Store.EachEnabledJob(ctx, func(j JobTimes) error {
 		seen[j.ID] = true
-		if err := s.Timetable.Put(j.ID, j.Schedules); err != nil {
+		if err := s.Timetable.Put(j); err != nil {
 			s.Log.Error("a stored job cannot be scheduled", "job", j.ID, "error", err)
 		}
 		return nil

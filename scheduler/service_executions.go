@@ -2,11 +2,13 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 )
 
 // RunJob queues an execution of the named job now, enabled or not. It needs the
-// role operator. CodeConflict: the job forbids overlap and one is still active.
+// role operator. CodeConflict: the job's rule about overlap would skip it.
 func (s *Service) RunJob(ctx context.Context, by Principal, name string) (Execution, error) {
 	if err := authorize(by, Operator, "running a job"); err != nil {
 		return Execution{}, err
@@ -16,24 +18,17 @@ func (s *Service) RunJob(ctx context.Context, by Principal, name string) (Execut
 		return Execution{}, err
 	}
 	now := s.now()
-	id := s.NewID()
-	e := Execution{
-		ID: id, JobID: found.ID, State: Queued, Trigger: Trigger{triggerKind(by), by.Name},
-		Group: id, Attempt: 1, DueAt: now, RunAt: now, QueuedAt: now,
-	}
-	return s.enqueue(ctx, by, "job.run", e, func(tx Tx, e *Execution) error {
-		inserted, err := tx.InsertExecution(ctx, *e)
-		for !inserted && err == nil { // somebody else asked in the same microsecond
-			e.DueAt = e.DueAt.Add(time.Microsecond)
-			inserted, err = tx.InsertExecution(ctx, *e)
-		}
-		return err
+	e := Execution{JobID: found.ID, Trigger: Trigger{triggerKind(by), by.Name}}
+	return s.enqueue(ctx, by, "job.run", e, func(tx Tx, fx *effects, j Job) (Execution, error) {
+		e := s.first(j, e.Trigger, now, now)
+		return e, s.beginNow(ctx, tx, fx, j, &e)
 	})
 }
 
 // RetryExecution queues one more attempt of an execution that has ended. It
-// needs the role operator. CodeConflict: it has not ended, the job forbids
-// overlap, or it was retried already.
+// needs the role operator. CodeConflict: it has not ended, the job's rule about
+// overlap would skip it, or it was retried already. The group ends again then, and
+// triggers its dependents again.
 func (s *Service) RetryExecution(ctx context.Context, by Principal, id string) (Execution, error) {
 	if err := authorize(by, Operator, "retrying an execution"); err != nil {
 		return Execution{}, err
@@ -55,44 +50,38 @@ func (s *Service) RetryExecution(ctx context.Context, by Principal, id string) (
 	now := s.now()
 	e := nextAttempt(s.NewID(), last, now, now)
 	e.Trigger = Trigger{TriggerRetry, by.Name}
-	return s.enqueue(ctx, by, "execution.retry", e, func(tx Tx, e *Execution) error {
-		inserted, err := tx.InsertExecution(ctx, *e)
+	return s.enqueue(ctx, by, "execution.retry", e, func(tx Tx, fx *effects, j Job) (Execution, error) {
+		e := e
+		e.JobName, e.Priority, e.Tags = j.Name, j.Priority, j.Tags
+		made, inserted, err := s.begin(ctx, tx, fx, j, e, false)
 		if err == nil && !inserted {
 			err = Errorf(CodeConflict, "attempt %d was already made", e.Attempt)
 		}
-		return err
+		return made, err
 	})
 }
 
-// enqueue stores an execution that somebody asked for, with its audit row.
-func (s *Service) enqueue(ctx context.Context, by Principal, action string, e Execution, insert func(Tx, *Execution) error) (Execution, error) {
-	made := e
-	err := s.Store.InTx(ctx, func(tx Tx) error {
-		made = e
+// enqueue stores an execution that somebody asked for, with its audit row. What
+// the job's rules about overlap would skip is refused: somebody is there to read
+// the answer.
+func (s *Service) enqueue(ctx context.Context, by Principal, action string, e Execution, begin func(Tx, *effects, Job) (Execution, error)) (Execution, error) {
+	var made Execution
+	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
 		j, err := tx.Job(ctx, e.JobID)
 		if err != nil {
 			return err
 		}
-		made.JobName = j.Name
-		if j.Concurrency == Forbid {
-			active, err := tx.ActiveExecutions(ctx, j.ID, 1)
-			if err != nil {
-				return err
-			}
-			if len(active) > 0 {
-				return Errorf(CodeConflict, "execution %s is still %s, and job %s forbids overlap", active[0].ID, active[0].State, j.Name)
-			}
-		}
-		if err := insert(tx, &made); err != nil {
+		if made, err = begin(tx, fx, j); err != nil {
 			return err
+		}
+		if made.State == Skipped {
+			return Errorf(CodeConflict, "job %s cannot run now: %s", j.Name, strings.TrimPrefix(made.Reason, "skipped: "))
 		}
 		return tx.InsertAudit(ctx, s.audit(by, action, j.Name, nil, map[string]string{"execution": made.ID}))
 	})
 	if err != nil {
 		return Execution{}, err
 	}
-	s.Launcher.Wake()
-	s.publishAll([]Execution{made})
 	return made, nil
 }
 
@@ -134,34 +123,81 @@ func (s *Service) StopExecution(ctx context.Context, by Principal, id string) er
 
 func (s *Service) cancelQueued(ctx context.Context, by Principal, e Execution, reason string) error {
 	e.State, e.Reason, e.FinishedAt = Cancelled, reason, s.now()
-	err := s.Store.InTx(ctx, func(tx Tx) error {
-		if err := tx.Finish(ctx, e, Queued); err != nil {
+	return s.inTx(ctx, func(tx Tx, fx *effects) error {
+		j, exists, err := currentJob(ctx, tx, e.JobID)
+		if err != nil {
 			return err
+		}
+		if err := s.endGroup(ctx, tx, fx, e, Queued); err != nil {
+			return err
+		}
+		if exists && j.limit() > 0 {
+			if err := s.advance(ctx, tx, fx, j); err != nil {
+				return err
+			}
 		}
 		return tx.InsertAudit(ctx, s.audit(by, "execution.stop", e.JobName, nil, map[string]string{"execution": e.ID}))
 	})
-	if err == nil {
-		s.publishAll([]Execution{e})
-	}
-	return err
 }
 
+// promoted is how many executions whose time has come one claim looks at.
+const promoted = 500
+
 // Claim gives a worker at most limit executions to run, which are running from
-// now on.
-func (s *Service) Claim(ctx context.Context, worker string, limit int) ([]Assignment, error) {
+// now on; none during a freeze.
+func (s *Service) Claim(ctx context.Context, w Worker, limit int) ([]Assignment, error) {
+	if s.Frozen().Active() {
+		return nil, nil
+	}
 	var claimed []Assignment
-	err := s.Store.InTx(ctx, func(tx Tx) (err error) {
-		claimed, err = tx.Claim(ctx, worker, s.now(), limit)
-		return err
+	err := s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
+		now := s.now()
+		if err := s.promote(ctx, tx, fx, now, promoted); err != nil {
+			return err
+		}
+		fx.wake = false // who claims is awake
+		if claimed, err = tx.Claim(ctx, w, now, limit); err != nil {
+			return err
+		}
+		for i := range claimed {
+			fx.changed = append(fx.changed, claimed[i].Execution)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	for i := range claimed {
-		e := claimed[i].Execution
-		s.publishAll([]Execution{e})
-	}
 	return claimed, nil
+}
+
+// Waiting says why a queued execution has not started, in words; "" when it is
+// about to.
+func (s *Service) Waiting(e *Execution) string {
+	if e.State != Queued {
+		return ""
+	}
+	if f := s.Frozen(); f.Active() {
+		return f.String()
+	}
+	if e.Wait != WaitNone {
+		return e.Reason
+	}
+	var used, slots int
+	for _, w := range s.Launcher.Workers() {
+		if w.Has(e.Tags) {
+			used, slots = used+w.Used, slots+w.Slots
+		}
+	}
+	switch {
+	case slots == 0 && len(e.Tags) > 0:
+		return "no worker with tags " + strings.Join(e.Tags, ",") + " is online"
+	case slots == 0:
+		return "no worker is online"
+	case used >= slots:
+		return fmt.Sprintf("%d of %d slots busy", used, slots)
+	default:
+		return e.Reason
+	}
 }
 
 // NextRunAt returns when the earliest queued execution may be claimed.
@@ -199,46 +235,46 @@ type Ending struct {
 // transaction. CodeConflict: the execution is not running any more.
 func (s *Service) Finish(ctx context.Context, end Ending) error {
 	e := end.Execution
-	var next Execution
 	at, again := retryAt(end.Job, e, s.now(), s.Rand())
-	if again {
-		next = nextAttempt(s.NewID(), e, s.now(), at.Truncate(time.Microsecond))
-		next.Reason = "attempt " + e.ID + " " + string(e.State) + "; waits for the retry delay"
-	}
-	err := s.Store.InTx(ctx, func(tx Tx) error {
-		if err := tx.Finish(ctx, e, Running); err != nil {
+	next := nextAttempt(s.NewID(), e, s.now(), at.Truncate(time.Microsecond))
+	return s.inTx(ctx, func(tx Tx, fx *effects) error {
+		j, exists, err := currentJob(ctx, tx, e.JobID)
+		if err != nil {
+			return err
+		}
+		retry := again && exists
+		if retry && j.Concurrency == Replace {
+			o, err := tx.Occupancy(ctx, j.ID)
+			if err != nil {
+				return err
+			}
+			retry = o.Turn == 0 // somebody waits to take its place
+		}
+		if retry {
+			err = tx.Finish(ctx, e, Running)
+			fx.changed = append(fx.changed, e)
+		} else {
+			err = s.endGroup(ctx, tx, fx, e, Running)
+		}
+		if err != nil {
 			return err
 		}
 		if err := end.Output.store(ctx, tx, e.ID); err != nil {
 			return err
 		}
-		if !again {
+		if retry {
+			next := next
+			next.Priority, next.Tags = j.Priority, j.Tags
+			next.Wait, next.Reason = WaitTime, "attempt "+e.ID+" "+string(e.State)+"; waits for the retry delay"
+			if _, _, err := s.insert(ctx, tx, fx, next); err != nil {
+				return err
+			}
+		}
+		if !exists || j.limit() == 0 {
 			return nil
 		}
-		var err error
-		again, err = s.insertRetry(ctx, tx, next)
-		return err
+		return s.advance(ctx, tx, fx, j)
 	})
-	if err != nil {
-		return err
-	}
-	s.publishAll([]Execution{e})
-	if again {
-		s.publishAll([]Execution{next})
-		s.Launcher.Wake()
-	}
-	return nil
-}
-
-// insertRetry stores the next attempt unless the job was deleted meanwhile.
-func (s *Service) insertRetry(ctx context.Context, tx Tx, next Execution) (bool, error) {
-	if _, err := tx.Job(ctx, next.JobID); err != nil {
-		if CodeOf(err) == CodeNotFound {
-			return false, nil
-		}
-		return false, err
-	}
-	return tx.InsertExecution(ctx, next)
 }
 
 // AddOutput stores output of a running execution, and tells who watches it that

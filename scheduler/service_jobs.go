@@ -3,6 +3,8 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"belfry/scheduler/cron"
@@ -19,10 +21,19 @@ func (s *Service) CreateJob(ctx context.Context, by Principal, d Draft, origin O
 		return Job{}, err
 	}
 	now := s.now()
-	j := Job{ID: s.NewID(), Draft: d, Origin: origin, Version: 1, CreatedAt: now, UpdatedAt: now}
+	j := Job{ID: s.NewID(), Draft: d, Origin: origin, Version: 1, LiveSince: now, CreatedAt: now, UpdatedAt: now}
 	entry := s.audit(by, "job.create", j.Name, nil, auditJob(j))
-	err := s.Store.InTx(ctx, func(tx Tx) error {
+	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
+		if err := s.resolve(ctx, tx, &j); err != nil {
+			return err
+		}
 		if err := tx.InsertJob(ctx, &j); err != nil {
+			return err
+		}
+		if err := s.inherit(ctx, tx, j, nil); err != nil {
+			return err
+		}
+		if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
 			return err
 		}
 		return tx.InsertAudit(ctx, entry)
@@ -76,7 +87,7 @@ func (s *Service) changeJob(ctx context.Context, by Principal, action, name stri
 		return Job{}, err
 	}
 	var j Job
-	err = s.Store.InTx(ctx, func(tx Tx) error {
+	err = s.inTx(ctx, func(tx Tx, fx *effects) error {
 		before, err := tx.Job(ctx, found.ID)
 		if err != nil {
 			return err
@@ -85,8 +96,26 @@ func (s *Service) changeJob(ctx context.Context, by Principal, action, name stri
 		if err := change(&j); err != nil {
 			return err
 		}
+		if err := s.resolve(ctx, tx, &j); err != nil {
+			return err
+		}
 		j.Version, j.UpdatedAt = before.Version+1, s.now()
+		if before.Enabled != j.Enabled || !before.Times().Equal(j.Times()) {
+			if err := s.settleChange(ctx, tx, fx, before); err != nil {
+				return err
+			}
+			j.LiveSince = j.UpdatedAt
+		}
 		if err := tx.UpdateJob(ctx, j); err != nil {
+			return err
+		}
+		if err := s.inherit(ctx, tx, j, before.DependsOn); err != nil {
+			return err
+		}
+		if err := s.advance(ctx, tx, fx, j); err != nil {
+			return err
+		}
+		if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
 			return err
 		}
 		return tx.InsertAudit(ctx, s.audit(by, action, before.Name, auditJob(before), auditJob(j)))
@@ -97,9 +126,40 @@ func (s *Service) changeJob(ctx context.Context, by Principal, action, name stri
 	return j, s.jobChanged(j)
 }
 
+// settleChange accounts for what came due of j before its due times change: within
+// a freeze, or so recently that it may not be stored yet.
+func (s *Service) settleChange(ctx context.Context, tx Tx, fx *effects, j Job) error {
+	if !j.Live() {
+		return nil
+	}
+	now := s.now()
+	if f := s.Frozen(); f.Active() {
+		from := later(f.Since, j.LiveSince)
+		return s.settleJob(ctx, tx, fx, j, gap{from.Add(-1), now, f.String()})
+	}
+	due, err := j.Times().Parse()
+	if err != nil {
+		return err
+	}
+	from := later(now.Add(-missedAfter), j.LiveSince).Add(-1)
+	if stored, err := tx.LastDue(ctx, j.ID); err != nil {
+		return err
+	} else if stored.After(from) {
+		from = stored
+	}
+	for _, at := range due.collect(from, now, maxCounted) {
+		if err := s.fireDue(ctx, tx, fx, j, at, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // DeleteJob deletes the named job with its history; what is queued or running of
-// it is cancelled. It needs the role editor.
-func (s *Service) DeleteJob(ctx context.Context, by Principal, name string) error {
+// it is cancelled. It needs the role editor. CodeConflict: other jobs depend on
+// it; with force they do not any more, and a job that only waited for this one to
+// run once runs.
+func (s *Service) DeleteJob(ctx context.Context, by Principal, name string, force bool) error {
 	if err := authorize(by, Editor, "deleting a job"); err != nil {
 		return err
 	}
@@ -108,16 +168,35 @@ func (s *Service) DeleteJob(ctx context.Context, by Principal, name string) erro
 		return err
 	}
 	reason := "job deleted by " + by.Name
-	var running []string
-	err = s.Store.InTx(ctx, func(tx Tx) error {
-		running = running[:0]
-		active, err := tx.ActiveExecutions(ctx, j.ID, 1_000_000)
+	err = s.inTx(ctx, func(tx Tx, fx *effects) error {
+		dependents, err := tx.Dependents(ctx, j.ID)
+		if err != nil {
+			return err
+		}
+		if len(dependents) > 0 && !force {
+			return dependedOn(j.Name, dependents)
+		}
+		if err := tx.Release(ctx, j.ID); err != nil {
+			return err
+		}
+		for _, d := range dependents {
+			child, exists, err := currentJob(ctx, tx, d.JobID)
+			if err != nil {
+				return err
+			}
+			if exists {
+				if err := s.runOnce(ctx, tx, fx, child, Trigger{TriggerDependency, j.Name}); err != nil {
+					return err
+				}
+			}
+		}
+		active, err := tx.ActiveExecutions(ctx, j.ID, maxParallel)
 		if err != nil {
 			return err
 		}
 		for _, e := range active {
 			if e.State == Running {
-				running = append(running, e.ID)
+				fx.stop = append(fx.stop, stopping{e.ID, reason})
 				continue
 			}
 			e.State, e.Reason, e.FinishedAt = Cancelled, reason, s.now()
@@ -134,21 +213,47 @@ func (s *Service) DeleteJob(ctx context.Context, by Principal, name string) erro
 		return err
 	}
 	s.Timetable.Remove(j.ID)
-	for _, id := range running {
-		s.Launcher.Stop(id, reason)
-	}
 	s.Publisher.Publish(Event{Kind: JobChanged, JobID: j.ID})
 	return nil
+}
+
+// dependedOn refuses to delete a job, naming some of those that need it.
+func dependedOn(name string, dependents []Dependent) error {
+	const shown = 5
+	var names []string
+	for _, d := range dependents[:min(len(dependents), shown)] {
+		names = append(names, d.Job)
+	}
+	text := strings.Join(names, ", ")
+	if more := len(dependents) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return Errorf(CodeConflict, "other jobs depend on %s: %s; delete it with force to release them", name, text)
+}
+
+// PauseJob lets the named job's schedules fire again only from an instant on;
+// zero: at once. It needs the role operator.
+func (s *Service) PauseJob(ctx context.Context, by Principal, name string, until time.Time) (Job, error) {
+	if err := authorize(by, Operator, "pausing a job"); err != nil {
+		return Job{}, err
+	}
+	if !until.IsZero() && !until.After(s.now()) {
+		return Job{}, Invalid("paused_until", "must be in the future")
+	}
+	return s.changeJob(ctx, by, "job.pause", name, func(j *Job) error {
+		j.PausedUntil = until.UTC().Truncate(time.Microsecond)
+		return nil
+	})
 }
 
 // jobChanged brings the timetable and open pages up to date after a commit.
 func (s *Service) jobChanged(j Job) error {
 	s.Publisher.Publish(Event{Kind: JobChanged, JobID: j.ID})
-	if !j.Enabled || len(j.Schedules) == 0 {
+	if !j.Live() {
 		s.Timetable.Remove(j.ID)
 		return nil
 	}
-	return s.Timetable.Put(j.ID, j.Schedules)
+	return s.Timetable.Put(j.Times())
 }
 
 // nameTaken puts a store's conflict of names beside the field.

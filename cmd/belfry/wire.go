@@ -38,8 +38,8 @@ type app struct {
 	http    *http.Server
 	failed  chan error // the listener's end
 
-	endFires, endClaims, endChores context.CancelFunc
-	firing, claiming, chores       sync.WaitGroup
+	endFires, endClaims, endChores, endWatch context.CancelFunc
+	firing, claiming, chores, watching       sync.WaitGroup
 }
 
 // build makes everything and starts nothing but the database.
@@ -54,7 +54,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger) (*app, error) {
 	}
 	a := &app{
 		flags: c, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1),
-		endFires: func() {}, endClaims: func() {}, endChores: func() {},
+		endFires: func() {}, endClaims: func() {}, endChores: func() {}, endWatch: func() {},
 	}
 	executors := map[string]scheduler.Executor{"shell": sh, "http": web.New(log)}
 	a.pool = runner.New(runner.Options{
@@ -125,6 +125,9 @@ func (a *app) start(ctx context.Context, con *console) error {
 }
 
 func (a *app) startWork(ctx context.Context, url string) error {
+	if err := a.service.Resume(ctx); err != nil {
+		return err
+	}
 	scheduled, err := a.service.Load(ctx, nil)
 	if err != nil {
 		return err
@@ -135,6 +138,7 @@ func (a *app) startWork(ctx context.Context, url string) error {
 		}
 	}
 	a.endFires = begin(&a.firing, a.service.FireLoop)
+	a.endWatch = begin(&a.watching, a.service.Watch)
 	a.endClaims = begin(&a.claiming, func(ctx context.Context) { a.pool.Run(ctx, a.service) })
 	a.endChores = begin(&a.chores, func(ctx context.Context) { a.doChores(ctx, scheduled) })
 	return a.timer.Start(a.service.Fire)
@@ -206,6 +210,11 @@ func (a *app) stop(log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.flags.DrainGrace+closing)
 	defer cancel()
 	a.timer.Stop()
+	a.endWatch()
+	a.watching.Wait()
+	if err := a.service.Alive(ctx); err != nil { // later due times are the next start's
+		log.Warn("the time of the end could not be stored", "error", err)
+	}
 	a.endClaims()
 	a.claiming.Wait()
 	shut := make(chan error, 1)

@@ -42,7 +42,7 @@ func counters(t *testing.T, s *db.Store) {
 						return err
 					}
 				case 2, 3:
-					list, err := tx.Claim(bg, "w", at(step), 1+r.IntN(3))
+					list, err := tx.Claim(bg, scheduler.Worker{Name: "w"}, at(step), 1+r.IntN(3))
 					if err != nil {
 						return err
 					}

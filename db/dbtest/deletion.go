@@ -13,7 +13,9 @@ func deleteJob(t *testing.T, s *db.Store) {
 	for i := range 7 {
 		addExecution(t, s, NewExecution(gone.ID, at(i)))
 	}
-	other := addExecution(t, s, NewExecution(stays.ID, at(50)))
+	later := NewExecution(stays.ID, at(50))
+	later.Wait = scheduler.WaitTime
+	other := addExecution(t, s, later)
 	var running scheduler.Execution
 	for i, a := range claim(t, s, "w", at(10), 6) { // 4 end, 2 run, 1 waits
 		if i < 4 {

@@ -2,7 +2,6 @@ package dbtest
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,15 +17,21 @@ func executionsWhole(t *testing.T, s *db.Store) {
 	e := NewExecution(j.ID, at(0))
 	e.JobName, e.Attempt, e.Group, e.RunAt, e.QueuedAt = j.Name, 2, "another", at(1), at(2)
 	e.Trigger = scheduler.Trigger{Kind: scheduler.TriggerRetry, By: "anna"}
+	e.Priority, e.Tags, e.Wait = -7, []string{"a", "b"}, scheduler.WaitTurn
 	addExecution(t, s, e)
 	if d := cmp.Diff(e, must(s.Execution(bg, e.ID))); d != "" {
 		t.Errorf("queued (-stored +read):\n%s", d)
 	}
-	got := claim(t, s, "worker 1", at(3), 5)
+	tx(t, s, func(tx scheduler.Tx) error { return tx.SetWait(bg, e.ID, scheduler.WaitNone, "its turn") })
+	var got []scheduler.Assignment
+	tx(t, s, func(tx scheduler.Tx) (err error) {
+		got, err = tx.Claim(bg, scheduler.Worker{Name: "worker 1", Tags: []string{"b", "a", "x"}}, at(3), 5)
+		return err
+	})
 	if len(got) != 1 {
 		t.Fatalf("claimed %d, want 1", len(got))
 	}
-	e.State, e.Worker, e.StartedAt = scheduler.Running, "worker 1", at(3)
+	e.State, e.Worker, e.StartedAt, e.Reason, e.Wait = scheduler.Running, "worker 1", at(3), "", scheduler.WaitNone
 	if d := cmp.Diff(scheduler.Assignment{Execution: e, Job: must(s.Job(bg, j.ID))}, got[0]); d != "" {
 		t.Errorf("claimed (-want +got):\n%s", d)
 	}
@@ -118,41 +123,92 @@ func transitions(t *testing.T, s *db.Store) {
 	wantCode(t, fin(scheduler.Succeeded, scheduler.Running), scheduler.CodeNotFound)
 }
 
+// claimOrder: by priority, due time and the job's number, and only what waits for
+// nothing and whose tags the worker has.
 func claimOrder(t *testing.T, s *db.Store) {
 	if _, found, err := s.NextRunAt(bg); found || err != nil {
 		t.Errorf("an empty store has something to run: %v", err)
 	}
-	j := addJob(t, s, "j")
-	var want []string
-	for _, sec := range []int{5, 1, 4, 2, 3} {
-		e := NewExecution(j.ID, at(100+sec))
-		e.RunAt = at(sec)
-		addExecution(t, s, e)
+	first, second := addJob(t, s, "a"), addJob(t, s, "b")
+	names := map[string]string{}
+	add := func(name string, j scheduler.Job, due, priority int, tags ...string) {
+		e := NewExecution(j.ID, at(due))
+		e.Priority, e.Tags = priority, tags
+		names[addExecution(t, s, e).ID] = name
 	}
-	all, _, err := s.ListExecutions(bg, scheduler.ExecutionFilter{})
-	ok(t, err)
-	slices.SortFunc(all, func(a, b scheduler.Execution) int { return a.RunAt.Compare(b.RunAt) })
-	want = ids(all)
-	if next, found, err := s.NextRunAt(bg); !found || err != nil || !next.Equal(at(1)) {
+	add("late", first, 9, 0)
+	add("same time, second job", second, 5, 0)
+	add("same time, first job", first, 5, 0)
+	add("urgent", second, 8, 10)
+	add("urgent on gpu", second, 7, 10, "gpu", "linux")
+	add("idle", second, 1, -10)
+	add("elsewhere", first, 2, 99, "mac")
+	later := NewExecution(first.ID, at(3))
+	later.RunAt, later.Wait = at(60), scheduler.WaitTime
+	names[addExecution(t, s, later).ID] = "waits for its time"
+	turn := NewExecution(first.ID, at(4))
+	turn.Wait = scheduler.WaitTurn
+	names[addExecution(t, s, turn).ID] = "waits for its turn"
+	w := scheduler.Worker{Name: "w", Tags: []string{"linux", "gpu", "amd64"}}
+	var got []string
+	take := func(limit int) {
+		tx(t, s, func(tx scheduler.Tx) error {
+			list, err := tx.Claim(bg, w, at(10), limit)
+			for _, a := range list {
+				got = append(got, names[a.Execution.ID])
+			}
+			return err
+		})
+	}
+	for _, limit := range []int{0, 1, 3, 10, 10} {
+		take(limit)
+	}
+	want := []string{"urgent on gpu", "urgent", "same time, first job", "same time, second job", "late", "idle"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("claimed (-want +got):\n%s", d)
+	}
+	if next, found, err := s.NextRunAt(bg); !found || err != nil || !next.Equal(at(60)) {
 		t.Errorf("next run at %v, %v, %v", next, found, err)
 	}
-	if got := claim(t, s, "w", at(0), 10); len(got) != 0 {
-		t.Errorf("claimed %d before their time", len(got))
-	}
-	if got := claim(t, s, "w", at(9), 0); len(got) != 0 {
-		t.Errorf("claimed %d of at most 0", len(got))
-	}
-	var got []string
-	for range 3 {
-		for _, a := range claim(t, s, "w", at(4), 3) {
-			got = append(got, a.Execution.ID)
+	tx(t, s, func(tx scheduler.Tx) error {
+		if list, err := tx.Waiting(bg, at(59), 10); err != nil || len(list) != 0 {
+			t.Errorf("waiting a second before: %v, %v", list, err)
 		}
+		list, err := tx.Waiting(bg, at(60), 10)
+		if err != nil || len(list) != 1 || list[0].ID != later.ID {
+			t.Errorf("waiting at its time: %v, %v", list, err)
+		}
+		e, found, err := tx.NextTurn(bg, first.ID)
+		if err != nil || !found || e.ID != turn.ID {
+			t.Errorf("next turn: %v %v, %v", e.ID, found, err)
+		}
+		o, err := tx.Occupancy(bg, first.ID)
+		if err != nil || o.Running != 2 || o.Ready != 1 || o.Later != 1 || o.Turn != 1 || o.First.DueAt != at(2) {
+			t.Errorf("occupancy: %+v, %v", o, err)
+		}
+		if err := tx.SetWait(bg, later.ID, scheduler.WaitNone, ""); err != nil {
+			return err
+		}
+		return tx.SetWait(bg, turn.ID, scheduler.WaitNone, "")
+	})
+	got = nil
+	take(10)
+	if d := cmp.Diff([]string{"waits for its time", "waits for its turn"}, got); d != "" {
+		t.Errorf("claimed afterwards (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff(want[:4], got); d != "" {
-		t.Errorf("claimed until second 4 (-want +got):\n%s", d)
+}
+
+// editQueued: what is queued follows its job's priority and tags.
+func editQueued(t *testing.T, s *db.Store) {
+	j := addJob(t, s, "j")
+	e := addExecution(t, s, NewExecution(j.ID, at(0)))
+	j.Version, j.Priority, j.Tags = 2, 5, []string{"gpu"}
+	tx(t, s, func(tx scheduler.Tx) error { return tx.UpdateJob(bg, j) })
+	if got := must(s.Execution(bg, e.ID)); got.Priority != 5 || len(got.Tags) != 1 {
+		t.Errorf("queued: priority %d, tags %v", got.Priority, got.Tags)
 	}
-	if next, _, _ := s.NextRunAt(bg); !next.Equal(at(5)) {
-		t.Errorf("next run at %v, want %v", next, at(5))
+	if got := claim(t, s, "w", at(1), 5); len(got) != 0 {
+		t.Errorf("a worker without the tag claimed %v", got)
 	}
 }
 
@@ -176,7 +232,7 @@ func claimOnce(t *testing.T, s *db.Store) {
 			for empty := 0; empty < 3; {
 				var list []scheduler.Assignment
 				err := s.InTx(bg, func(tx scheduler.Tx) (err error) {
-					list, err = tx.Claim(bg, worker, at(n), 7)
+					list, err = tx.Claim(bg, scheduler.Worker{Name: worker}, at(n), 7)
 					return err
 				})
 				if err != nil {

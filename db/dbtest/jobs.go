@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -13,6 +14,12 @@ import (
 
 func jobsWhole(t *testing.T, s *db.Store) {
 	whole := NewJob("whole")
+	whole.MaxQueued, whole.MaxRunning, whole.Priority, whole.Retry.ExitCodes = 5, 2, -3, []int{1, 75}
+	whole.Once, whole.CatchUp, whole.CatchUpWindow, whole.Jitter = true, scheduler.CatchUpAll, time.Hour, time.Minute
+	whole.StartsAt, whole.EndsAt, whole.PausedUntil, whole.LiveSince = at(1), at(2), at(3), at(4)
+	whole.Tags, whole.Copies, whole.Metadata = []string{"gpu"}, 3, map[string]string{"k": "v\n"}
+	whole.OutputLimit, whole.Progress = scheduler.OutputLimit{Head: 1, Tail: 2}, `(\d+)%`
+	whole.Retention = scheduler.Retention{MaxAge: time.Hour, MaxCount: 7, MaxBytes: 9}
 	bare := scheduler.Job{ID: NewID(), Draft: scheduler.Draft{Name: "bare"}}
 	tx(t, s, func(tx scheduler.Tx) error {
 		if err := tx.InsertJob(bg, &whole); err != nil {
@@ -188,7 +195,7 @@ func enabledJobs(t *testing.T, s *db.Store) {
 	})
 	var got []scheduler.JobTimes
 	ok(t, s.EachEnabledJob(bg, func(j scheduler.JobTimes) error { got = append(got, j); return nil }))
-	if d := cmp.Diff([]scheduler.JobTimes{{ID: on.ID, Schedules: on.Schedules}}, got); d != "" {
+	if d := cmp.Diff([]scheduler.JobTimes{on.Times()}, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	boom := errors.New("boom")

@@ -33,7 +33,10 @@ func NewJob(name string) scheduler.Job {
 			Executor:  "shell", Config: json.RawMessage(`{"command":["/bin/true"]}`), Concurrency: scheduler.Forbid,
 			Retries: 3, Retry: scheduler.RetryPolicy{Delay: time.Second, Factor: 1.5, MaxDelay: time.Hour},
 			Timeout: 90 * time.Second, Grace: 10 * time.Second,
+			MaxQueued: scheduler.DefaultMaxQueued, CatchUp: scheduler.CatchUpSkip, CatchUpWindow: scheduler.DefaultCatchUpWindow,
+			Copies: 1, OutputLimit: scheduler.DefaultOutputLimit,
 		},
+		LiveSince: epoch,
 	}
 }
 
@@ -42,7 +45,7 @@ func NewExecution(jobID string, due time.Time) scheduler.Execution {
 	id := NewID()
 	return scheduler.Execution{
 		ID: id, JobID: jobID, State: scheduler.Queued, Reason: "waits", Group: id, Attempt: 1,
-		Trigger: scheduler.Trigger{Kind: scheduler.TriggerSchedule}, DueAt: due, RunAt: due, QueuedAt: due,
+		Trigger: scheduler.Trigger{Kind: scheduler.TriggerSchedule}, DueAt: due, RunAt: due, QueuedAt: due, Progress: -1,
 	}
 }
 
@@ -77,7 +80,7 @@ func claim(t testing.TB, s *db.Store, worker string, now time.Time, limit int) [
 	t.Helper()
 	var list []scheduler.Assignment
 	tx(t, s, func(tx scheduler.Tx) (err error) {
-		list, err = tx.Claim(bg, worker, now, limit)
+		list, err = tx.Claim(bg, scheduler.Worker{Name: worker}, now, limit)
 		return err
 	})
 	return list

@@ -93,7 +93,7 @@ func seedExecutions(ctx context.Context, store *db.Store, jobs []scheduler.Job, 
 				queued++
 			}
 		}
-		claimed, err := tx.Claim(ctx, "server", due.Add(2*time.Second), seedBatch)
+		claimed, err := tx.Claim(ctx, scheduler.Worker{Name: "server"}, due.Add(2*time.Second), seedBatch)
 		if err != nil {
 			return err
 		}

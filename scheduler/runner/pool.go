@@ -13,16 +13,17 @@ import (
 
 // Source is where executions come from and endings go: *scheduler.Service.
 type Source interface {
-	Claim(ctx context.Context, worker string, limit int) ([]scheduler.Assignment, error)
+	Claim(ctx context.Context, w scheduler.Worker, limit int) ([]scheduler.Assignment, error)
 	NextRunAt(ctx context.Context) (time.Time, bool, error)
 	AddOutput(ctx context.Context, id string, out scheduler.Output, end int64) error
 	Finish(ctx context.Context, end scheduler.Ending) error
 }
 
-// Options are what a Pool needs; all are required.
+// Options are what a Pool needs; all but Tags are required.
 type Options struct {
 	Worker    string // its name in executions
-	Slots     int    // at most this many run at once
+	Tags      []string
+	Slots     int // at most this many run at once
 	Executors map[string]scheduler.Executor
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -69,6 +70,12 @@ func (p *Pool) Stop(executionID, reason string) bool {
 		cancel(stopped{reason})
 	}
 	return ok
+}
+
+// Workers implements scheduler.Launcher: this one.
+func (p *Pool) Workers() []scheduler.Worker {
+	used, slots := p.Usage()
+	return []scheduler.Worker{{Name: p.Worker, Tags: p.Tags, Slots: slots, Used: used}}
 }
 
 // Usage returns how many slots are in use, and how many there are.
@@ -170,7 +177,7 @@ func (p *Pool) claim(ctx context.Context, from Source, timer *time.Timer) {
 			return // the end of a run wakes us
 		}
 		p.leave()
-		claimed, err := from.Claim(ctx, p.Worker, free)
+		claimed, err := from.Claim(ctx, scheduler.Worker{Name: p.Worker, Tags: p.Tags}, free)
 		p.setBacklog(err == nil && len(claimed) == free)
 		if err != nil {
 			if ctx.Err() == nil {

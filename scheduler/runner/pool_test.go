@@ -43,7 +43,7 @@ func (q *queue) add(id string, j scheduler.Job, runAt time.Time) {
 	q.waiting = append(q.waiting, scheduler.Assignment{Execution: scheduler.Execution{ID: id, State: scheduler.Queued, RunAt: runAt}, Job: j})
 }
 
-func (q *queue) Claim(_ context.Context, worker string, limit int) (got []scheduler.Assignment, err error) {
+func (q *queue) Claim(_ context.Context, worker scheduler.Worker, limit int) (got []scheduler.Assignment, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.claims++
@@ -55,7 +55,7 @@ func (q *queue) Claim(_ context.Context, worker string, limit int) (got []schedu
 		if len(got) == limit || a.Execution.RunAt.After(time.Now()) {
 			return false
 		}
-		a.Execution.State, a.Execution.Worker = scheduler.Running, worker
+		a.Execution.State, a.Execution.Worker = scheduler.Running, worker.Name
 		q.running[a.Execution.ID] = true
 		got = append(got, a)
 		return true

@@ -14,7 +14,6 @@ import (
 	"github.com/reugn/go-quartz/quartz"
 
 	"belfry/scheduler"
-	"belfry/scheduler/cron"
 )
 
 // Timer implements scheduler.Timetable. Its methods may be called concurrently,
@@ -39,6 +38,8 @@ const outdated = 100 * 365 * 24 * time.Hour
 
 // Start begins to call fire at due times, one call after the other; fire must
 // return at once. The due time is what the schedule said, not when it was noticed.
+// When the clock was set forward beyond several due times of a job, fire is called
+// for the first, and next for one that is not past by scheduler.SkipsAfter.
 func (t *Timer) Start(fire func(jobID string, due time.Time)) error {
 	clock, err := quartz.NewStdScheduler(
 		quartz.WithQueue(t.queue, &t.lock), quartz.WithOutdatedThreshold(outdated),
@@ -68,27 +69,26 @@ func (t *Timer) Stop() {
 }
 
 // Put implements scheduler.Timetable. Putting what is there already changes nothing.
-func (t *Timer) Put(jobID string, schedules []scheduler.Schedule) error {
+func (t *Timer) Put(times scheduler.JobTimes) error {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	key := quartz.NewJobKey(jobID)
-	if old, err := t.queue.Get(key); err == nil && slices.Equal(old.Trigger().(*alarm).source, schedules) {
+	key := quartz.NewJobKey(times.ID)
+	if old, err := t.queue.Get(key); err == nil && old.Trigger().(*alarm).source.Equal(times) {
 		return nil
 	}
-	a := &alarm{timer: t, jobID: jobID, source: slices.Clone(schedules)}
-	for _, s := range schedules {
-		parsed, err := s.Parse()
-		if err != nil {
-			return err
-		}
-		a.schedules = append(a.schedules, parsed)
+	times.Schedules = slices.Clone(times.Schedules)
+	due, err := times.Parse()
+	if err != nil {
+		return err
 	}
-	next, err := a.NextFireTime(t.now().UnixNano())
-	if err != nil { // it never fires: by hand only, or its time is over
+	a := &alarm{timer: t, source: times, due: due}
+	next, ok := due.Next(t.now())
+	if !ok { // it never fires: by hand only, or its time is over
 		_, _ = t.queue.Remove(key)
+		t.reset()
 		return nil
 	}
-	_ = t.queue.Push(&entry{alarm: a, detail: quartz.NewJobDetail(a, key), at: next})
+	_ = t.queue.Push(&entry{alarm: a, detail: quartz.NewJobDetail(a, key), at: next.UnixNano()})
 	t.reset()
 	return nil
 }
@@ -119,6 +119,13 @@ func (t *Timer) Upcoming(n int) []scheduler.Due {
 	return due
 }
 
+// Refresh implements scheduler.Timetable.
+func (t *Timer) Refresh() {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	t.reset()
+}
+
 // reset lets a running clock look at the head of the queue again.
 func (t *Timer) reset() {
 	if t.clock != nil {
@@ -128,36 +135,35 @@ func (t *Timer) reset() {
 
 // alarm is quartz's job and trigger of one of our jobs.
 type alarm struct {
-	timer     *Timer
-	jobID     string
-	source    []scheduler.Schedule
-	schedules []cron.Schedule
+	timer  *Timer
+	source scheduler.JobTimes
+	due    scheduler.DueTimes
 }
 
-// NextFireTime implements quartz.Trigger: the earliest fire of all schedules.
+// NextFireTime implements quartz.Trigger: the due time after prev. When the clock
+// is far ahead of it, the first one behind the clock: who is called accounts for
+// those between.
 func (a *alarm) NextFireTime(prev int64) (int64, error) {
-	var next time.Time
-	for _, s := range a.schedules {
-		if at, ok := s.Next(time.Unix(0, prev)); ok && (next.IsZero() || at.Before(next)) {
-			next = at
-		}
+	next, ok := a.due.Next(time.Unix(0, prev))
+	if now := a.timer.now(); ok && now.Sub(next) > scheduler.SkipsAfter {
+		next, ok = a.due.Next(now)
 	}
-	if next.IsZero() {
+	if !ok {
 		return 0, quartz.ErrTriggerExpired
 	}
 	return next.UnixNano(), nil
 }
 
 // Description implements quartz.Trigger and quartz.Job.
-func (a *alarm) Description() string { return a.jobID }
+func (a *alarm) Description() string { return a.source.ID }
 
 // Execute implements quartz.Job.
 func (a *alarm) Execute(ctx context.Context) error {
 	due, ok := ctx.Value(quartz.JobMetadataContextKey).(quartz.JobMetadata)
 	if !ok {
-		return fmt.Errorf("quartz gave no due time for job %s", a.jobID)
+		return fmt.Errorf("quartz gave no due time for job %s", a.source.ID)
 	}
-	a.timer.fire(a.jobID, time.Unix(0, due.RunTime))
+	a.timer.fire(a.source.ID, time.Unix(0, due.RunTime))
 	return nil
 }
 

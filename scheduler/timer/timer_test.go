@@ -25,7 +25,7 @@ func TestFiresAtDueTimesInTheBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tm := New(time.Now)
 		var got []fired
-		if err := tm.Put("a", every("*/2 * * * * *")); err != nil {
+		if err := tm.Put(scheduler.JobTimes{ID: "a", Schedules: every("*/2 * * * * *")}); err != nil {
 			t.Fatal(err)
 		}
 		if err := tm.Start(func(job string, due time.Time) { got = append(got, fired{job, due}) }); err != nil {
@@ -50,7 +50,7 @@ func TestStopThenStartGoesOn(t *testing.T) {
 		tm := New(time.Now)
 		var n atomic.Int64
 		count := func(string, time.Time) { n.Add(1) }
-		_ = tm.Put("a", every("* * * * * *"))
+		_ = tm.Put(scheduler.JobTimes{ID: "a", Schedules: every("* * * * * *")})
 		for range 20 {
 			if err := tm.Start(count); err != nil {
 				t.Fatal(err)
@@ -72,9 +72,9 @@ func TestPutReplacesAndRemoveEnds(t *testing.T) {
 		var got []fired
 		_ = tm.Start(func(job string, due time.Time) { got = append(got, fired{job, due}) })
 		defer tm.Stop()
-		_ = tm.Put("a", every("* * * * * *"))
+		_ = tm.Put(scheduler.JobTimes{ID: "a", Schedules: every("* * * * * *")})
 		time.Sleep(2500 * time.Millisecond)
-		_ = tm.Put("a", every("@every 1h"))
+		_ = tm.Put(scheduler.JobTimes{ID: "a", Schedules: every("@every 1h")})
 		synctest.Wait()
 		n := len(got)
 		if n != 2 {
@@ -100,14 +100,14 @@ func TestPutReplacesAndRemoveEnds(t *testing.T) {
 func TestJobsThatNeverFireHaveNoNext(t *testing.T) {
 	tm := New(time.Now)
 	for _, text := range []string{"@manually", "@at 2001-01-01T00:00:00Z"} {
-		if err := tm.Put("a", every(text)); err != nil {
+		if err := tm.Put(scheduler.JobTimes{ID: "a", Schedules: every(text)}); err != nil {
 			t.Fatal(err)
 		}
 		if at, ok := tm.Next("a"); ok {
 			t.Errorf("%s: next is %v", text, at)
 		}
 	}
-	if err := tm.Put("a", every("61 * * * *")); err == nil {
+	if err := tm.Put(scheduler.JobTimes{ID: "a", Schedules: every("61 * * * *")}); err == nil {
 		t.Error("a wrong schedule was taken")
 	}
 }
@@ -116,7 +116,7 @@ func TestEarliestOfSeveralSchedules(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	tm := New(func() time.Time { return now })
 	both := append(every("0 0 18 * * *"), every("0 30 12 * * *")...)
-	if err := tm.Put("a", both); err != nil {
+	if err := tm.Put(scheduler.JobTimes{ID: "a", Schedules: both}); err != nil {
 		t.Fatal(err)
 	}
 	if at, _ := tm.Next("a"); !at.Equal(now.Add(30 * time.Minute)) {
@@ -131,7 +131,7 @@ func TestUpcomingIsTheSortedHead(t *testing.T) {
 	for i := range 500 {
 		at := now.Add(time.Duration(1+rand.IntN(100000)) * time.Second)
 		all = append(all, at)
-		if err := tm.Put(fmt.Sprint(i), every("@at "+at.Format(time.RFC3339))); err != nil {
+		if err := tm.Put(scheduler.JobTimes{ID: fmt.Sprint(i), Schedules: every("@at " + at.Format(time.RFC3339))}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -158,7 +158,7 @@ func BenchmarkPut100000(b *testing.B) {
 	for b.Loop() {
 		tm := New(time.Now)
 		for i := range 100_000 {
-			_ = tm.Put(fmt.Sprint(i), every("*/5 * * * *"))
+			_ = tm.Put(scheduler.JobTimes{ID: fmt.Sprint(i), Schedules: every("*/5 * * * *")})
 		}
 	}
 }

@@ -1,0 +1,179 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// What Belfry remembers of itself.
+const (
+	settingAlive  = "alive"  // when the server was last known to fire, unix microseconds
+	settingFreeze = "freeze" // a Freeze as JSON
+)
+
+const (
+	// aliveEvery is how often the server notes that it is alive.
+	aliveEvery = 10 * time.Second
+	// unsettled is how long before the last note fires may not have been stored.
+	unsettled = 30 * time.Second
+	// settleBatch is how many jobs' gaps share a transaction.
+	settleBatch = 50
+)
+
+// Alive notes that everything due until now fires.
+func (s *Service) Alive(ctx context.Context) error {
+	now := strconv.FormatInt(s.now().UnixMicro(), 10)
+	return s.Store.InTx(ctx, func(tx Tx) error { return tx.PutSetting(ctx, settingAlive, now) })
+}
+
+// Resume accounts for what came due while no server was there: each due time
+// becomes an execution, run or missed by its job's rules. Call it before the
+// timetable starts.
+func (s *Service) Resume(ctx context.Context) error {
+	if err := s.loadFreeze(ctx); err != nil {
+		return err
+	}
+	text, err := s.Store.Setting(ctx, settingAlive)
+	if err != nil {
+		return err
+	}
+	micros, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return s.Alive(ctx) // the first start of all
+	}
+	now := s.now()
+	last := time.UnixMicro(micros).UTC()
+	why := fmt.Sprintf("the server was down from %s to %s", clock(last), clock(now))
+	gaps := []gap{{last.Add(-unsettled), now, why}}
+	if f := s.Frozen(); !f.Since.IsZero() {
+		// What came due within the freeze is accounted for when it ends.
+		gaps = []gap{{last.Add(-unsettled), earlier(now, f.Since.Add(-1)), why}}
+		if end := f.end(); !end.IsZero() {
+			gaps = append(gaps, gap{later(last.Add(-unsettled), end.Add(-1)), now, why})
+		}
+	}
+	for _, g := range gaps {
+		if err := s.settle(ctx, g); err != nil {
+			return err
+		}
+	}
+	return s.Alive(ctx)
+}
+
+// gap is a time in which nothing fired: after from, until to.
+type gap struct {
+	from, to time.Time
+	why      string
+}
+
+// settle accounts for the due times of all jobs in a gap. It may be repeated.
+func (s *Service) settle(ctx context.Context, g gap) error {
+	if !g.to.After(g.from) {
+		return nil
+	}
+	var ids []string
+	err := s.Store.EachEnabledJob(ctx, func(t JobTimes) error {
+		due, err := t.Parse()
+		if err != nil {
+			s.Log.Error("a stored job cannot be scheduled", "job", t.ID, "error", err)
+			return nil
+		}
+		if at, ok := due.Next(later(g.from, t.LiveSince.Add(-1))); ok && !at.After(g.to) {
+			ids = append(ids, t.ID)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for len(ids) > 0 {
+		batch := ids[:min(len(ids), settleBatch)]
+		ids = ids[len(batch):]
+		err := s.inTx(ctx, func(tx Tx, fx *effects) error {
+			for _, id := range batch {
+				j, exists, err := currentJob(ctx, tx, id)
+				if err != nil {
+					return err
+				}
+				if !exists || !j.Live() {
+					continue
+				}
+				if err := s.settleJob(ctx, tx, fx, j, g); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// settleJob accounts for one job's due times in a gap: those that its rule
+// catches up with run, the others are missed. Of very many, the older ones share
+// one record.
+func (s *Service) settleJob(ctx context.Context, tx Tx, fx *effects, j Job, g gap) error {
+	due, err := j.Times().Parse()
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	newest, older, first, last := due.Between(later(g.from, j.LiveSince.Add(-1)), g.to, maxCatchUp)
+	if older > 0 {
+		count := strconv.Itoa(older)
+		if older >= maxCounted {
+			count = "more than " + strconv.Itoa(maxCounted)
+		}
+		e := s.first(j, Trigger{Kind: TriggerSchedule}, last, now)
+		e.State = Missed
+		e.Reason = fmt.Sprintf("missed: %s due times from %s to %s: %s", count, clock(first), clock(last), g.why)
+		if _, _, err := s.insert(ctx, tx, fx, e); err != nil {
+			return err
+		}
+	}
+	for i, at := range newest {
+		e := s.first(j, Trigger{Kind: TriggerSchedule}, at, now)
+		if j.catchesUp(at, now, i == len(newest)-1) {
+			e.RunAt = now
+			e.Reason = "catches up: " + g.why
+			if _, _, err := s.begin(ctx, tx, fx, j, e, true); err != nil {
+				return err
+			}
+			continue
+		}
+		e.State, e.Reason = Missed, "missed: "+g.why
+		if now.Sub(at) > j.CatchUpWindow && j.CatchUp != CatchUpSkip {
+			e.Reason += fmt.Sprintf(" (outside the catch-up window of %s)", j.CatchUpWindow)
+		}
+		if _, _, err := s.insert(ctx, tx, fx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// catchesUp reports whether a due time in a gap is run all the same.
+func (j *Job) catchesUp(due, now time.Time, newest bool) bool {
+	if now.Sub(due) > j.CatchUpWindow {
+		return false
+	}
+	return j.CatchUp == CatchUpAll || j.CatchUp == CatchUpLatest && newest
+}

@@ -1,0 +1,198 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+)
+
+// effects are what one transaction does to the world outside the store. They
+// happen after its commit, and a transaction that runs again begins with none.
+type effects struct {
+	changed []Execution
+	stop    []stopping
+	wake    bool
+}
+
+type stopping struct{ id, reason string }
+
+// inTx runs fn in one transaction and afterwards what it did.
+func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) error {
+	var fx effects
+	err := s.Store.InTx(ctx, func(tx Tx) error {
+		fx = effects{}
+		return fn(tx, &fx)
+	})
+	if err != nil {
+		return err
+	}
+	for _, st := range fx.stop {
+		s.Launcher.Stop(st.id, st.reason)
+	}
+	if fx.wake {
+		s.Launcher.Wake()
+	}
+	s.publishAll(fx.changed)
+	return nil
+}
+
+func (s *Service) publishAll(made []Execution) {
+	for i := range made {
+		s.Publisher.Publish(Event{
+			Kind: ExecutionChanged, Execution: &made[i], ExecutionID: made[i].ID, JobID: made[i].JobID,
+		})
+	}
+}
+
+// first is a new group of j: its first execution, due at an instant.
+func (s *Service) first(j Job, by Trigger, due, now time.Time) Execution {
+	id := s.NewID()
+	return Execution{
+		ID: id, JobID: j.ID, JobName: j.Name, State: Queued, Trigger: by, Group: id, Attempt: 1,
+		DueAt: due.UTC(), RunAt: due.UTC(), QueuedAt: now, Priority: j.Priority, Tags: j.Tags, Progress: -1,
+	}
+}
+
+// begin stores a new execution of j, as the job's rules about overlap place it.
+// patient: it waits where others would be skipped. It reports false when the
+// execution exists already.
+func (s *Service) begin(ctx context.Context, tx Tx, fx *effects, j Job, e Execution, patient bool) (Execution, bool, error) {
+	now := e.QueuedAt
+	switch {
+	case j.limit() > 0:
+		o, err := tx.Occupancy(ctx, j.ID)
+		if err != nil {
+			return e, false, err
+		}
+		e.State, e.Wait, e.Reason = j.place(&o, e.RunAt, now, patient)
+		if j.Concurrency == Replace && o.Active() > 0 && !patient {
+			return s.replace(ctx, tx, fx, j, e)
+		}
+	case e.RunAt.After(now):
+		e.Wait = WaitTime
+		if e.Reason == "" {
+			e.Reason = "waits until " + clock(e.RunAt)
+		}
+	}
+	return s.insert(ctx, tx, fx, e)
+}
+
+// insert stores an execution whose place is decided.
+func (s *Service) insert(ctx context.Context, tx Tx, fx *effects, e Execution) (Execution, bool, error) {
+	if e.State.Final() && e.FinishedAt.IsZero() {
+		e.FinishedAt = e.QueuedAt
+	}
+	inserted, err := tx.InsertExecution(ctx, e)
+	if err != nil || !inserted {
+		return e, false, err
+	}
+	fx.changed = append(fx.changed, e)
+	fx.wake = fx.wake || e.State == Queued
+	return e, true, nil
+}
+
+// replace stores e in place of what is active of j: what is queued is cancelled
+// now, what runs is stopped after the commit, and e waits for its end.
+func (s *Service) replace(ctx context.Context, tx Tx, fx *effects, j Job, e Execution) (Execution, bool, error) {
+	e, inserted, err := s.insert(ctx, tx, fx, e)
+	if err != nil || !inserted {
+		return e, false, err
+	}
+	active, err := tx.ActiveExecutions(ctx, j.ID, maxParallel)
+	if err != nil {
+		return e, false, err
+	}
+	for _, old := range active {
+		if old.ID == e.ID {
+			continue
+		}
+		reason := "replaced by execution " + e.ID
+		if old.State == Running {
+			fx.stop = append(fx.stop, stopping{old.ID, reason})
+			continue
+		}
+		old.State, old.Reason, old.FinishedAt = Cancelled, reason, e.QueuedAt
+		if err := s.endGroup(ctx, tx, fx, old, Queued); err != nil {
+			return e, false, err
+		}
+	}
+	return e, true, nil
+}
+
+// endGroup stores that an execution ended as the last of its group, and triggers
+// what depends on the outcome.
+func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, e Execution, from State) error {
+	if err := tx.Finish(ctx, e, from); err != nil {
+		return err
+	}
+	fx.changed = append(fx.changed, e)
+	return s.trigger(ctx, tx, fx, e)
+}
+
+// advance lets executions of j that wait for their turn be next, as far as the
+// job's limit allows.
+func (s *Service) advance(ctx context.Context, tx Tx, fx *effects, j Job) error {
+	o, err := tx.Occupancy(ctx, j.ID)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	for o.Turn > 0 && j.free(&o) {
+		e, ok, err := tx.NextTurn(ctx, j.ID)
+		if err != nil || !ok {
+			return err
+		}
+		e.Wait, e.Reason = WaitNone, ""
+		if e.RunAt.After(now) {
+			e.Wait, e.Reason = WaitTime, "waits until "+clock(e.RunAt)
+			o.Later++
+		} else {
+			o.Ready++
+		}
+		o.Turn--
+		if err := tx.SetWait(ctx, e.ID, e.Wait, e.Reason); err != nil {
+			return err
+		}
+		fx.changed = append(fx.changed, e)
+		fx.wake = true
+	}
+	return nil
+}
+
+// promote lets what waited for its time be next, or wait for its turn where the
+// job's limit is reached meanwhile.
+func (s *Service) promote(ctx context.Context, tx Tx, fx *effects, now time.Time, limit int) error {
+	due, err := tx.Waiting(ctx, now, limit)
+	if err != nil {
+		return err
+	}
+	for _, e := range due {
+		j, err := tx.Job(ctx, e.JobID)
+		if err != nil {
+			return err
+		}
+		e.Wait, e.Reason = WaitNone, ""
+		if j.Concurrency == Allow && j.limit() > 0 {
+			o, err := tx.Occupancy(ctx, j.ID)
+			if err != nil {
+				return err
+			}
+			if !j.free(&o) {
+				e.Wait, e.Reason = WaitTurn, j.turnReason(&o)
+			}
+		}
+		if err := tx.SetWait(ctx, e.ID, e.Wait, e.Reason); err != nil {
+			return err
+		}
+		fx.changed = append(fx.changed, e)
+	}
+	return nil
+}
+
+// currentJob reads a job that may be gone.
+func currentJob(ctx context.Context, tx Tx, id string) (j Job, exists bool, err error) {
+	j, err = tx.Job(ctx, id)
+	if CodeOf(err) == CodeNotFound {
+		return j, false, nil
+	}
+	return j, err == nil, err
+}
