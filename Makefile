@@ -8,7 +8,7 @@ SHELL := /bin/bash
 BIN       := .build/belfry
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 GOLANGCI  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-FUZZTIME  ?= 30s
+FUZZTIME  ?= 60s
 
 .PHONY: help
 help: ## list the targets
@@ -39,7 +39,7 @@ bench: ## load the real binary and print rates, latencies and memory for this ma
 	go run ./e2e/load
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (30s)
+fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@.ci/fuzz.sh $(FUZZTIME)
 
 .PHONY: generate

@@ -139,7 +139,7 @@ if [[ ${1:-} == e2e ]]; then
   step "browser tests" browser_tests "${@:2}"
 else
   # gcc and libc6-dev: the race detector links with cgo.
-  start_installing gcc libc6-dev chromium postgresql nginx-light
+  start_installing gcc libc6-dev chromium postgresql nginx-light "${oracle_packages[@]}"
   step "npm" npm ci --no-progress
   step "modules" go mod download
   step "verify" .ci/verify.sh

@@ -2,6 +2,7 @@ package cron
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -17,6 +18,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("30 2 * * *", "Pacific/Apia", int64(1325200000))
 	f.Add("0 0 1 1 *", "America/New_York", int64(253402300799))
 	f.Fuzz(func(t *testing.T, text, zone string, unix int64) {
+		// The fuzzer itself would wait for minutes.
+		defer time.AfterFunc(10*time.Second, func() { panic(fmt.Sprintf("%q in %q does not come to an end", text, zone)) }).Stop()
 		s, err := Standard.Parse(text, zone)
 		if err != nil {
 			var perr *ParseError
@@ -28,16 +31,49 @@ func FuzzParse(f *testing.F) {
 		if s.Describe() == "" || s.Location() == nil {
 			t.Fatalf("%q has no meaning or no zone", text)
 		}
-		at := time.Unix(unix, 0)
+		after := time.Unix(unix, 0)
 		begin := time.Now()
-		for _, fire := range Preview(s, at, 20) {
-			if !fire.At.After(at) || fire.At.Nanosecond() != 0 || fire.At.Location() != s.Location() {
-				t.Fatalf("%q: %v follows %v", text, fire.At, at)
+		fires := Preview(s, after, 20)
+		for _, fire := range fires {
+			if !fire.At.After(after) || fire.At.Nanosecond() != 0 || fire.At.Location() != s.Location() {
+				t.Fatalf("%q: %v follows %v", text, fire.At, after)
 			}
-			at = fire.At
+			if !isDue(s, fire.At) {
+				t.Fatalf("%q fires at %v, which it does not name", text, fire.At)
+			}
+			if again, ok := s.Next(fire.At.Add(-time.Nanosecond)); !ok || !again.Equal(fire.At) {
+				t.Fatalf("%q: after %v comes %v, but just before that comes %v", text, after, fire.At, again)
+			}
+			after = fire.At
+		}
+		if len(fires) < 20 {
+			if next, ok := s.Next(after); ok {
+				t.Fatalf("%q: the preview ends with %v, but then comes %v", text, after, next)
+			}
 		}
 		if took := time.Since(begin); took > 2*time.Second {
 			t.Fatalf("%q took %v", text, took)
 		}
 	})
+}
+
+// isDue looks at one instant only: does the clock show a time the schedule names, or has it just jumped over one?
+func isDue(s Schedule, at time.Time) bool {
+	switch s := s.(type) {
+	case *every:
+		return at.Unix()%s.period == 0
+	case *once:
+		return at.Equal(s.at)
+	case *crontab:
+		first := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)
+		days := s.daysIn(int(first.Weekday()), first.AddDate(0, 1, -1).Day())
+		if s.seconds>>at.Second()&1 != 0 && s.minutes>>at.Minute()&1 != 0 && s.hours>>at.Hour()&1 != 0 &&
+			days>>at.Day()&1 != 0 && s.months>>at.Month()&1 != 0 {
+			return true
+		}
+		_, now := at.Zone()
+		_, before := at.Add(-time.Second).Zone()
+		return !s.followsRealTime && now > before
+	}
+	return false
 }
