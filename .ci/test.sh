@@ -123,6 +123,9 @@ go_tests() {
   return "$status"
 }
 
+# The engine's simulation once more, ten times as long as the race detector allows.
+simulation() { go test -count=1 -vet=off ./scheduler -run '^TestSimulation$' -v | tail -n 60; }
+
 browser_tests() {
   BELFRY_BIN=$work/belfry BELFRY_E2E_COUNT=$work/e2e.count \
     node_modules/.bin/playwright test --config e2e/playwright.config.ts "$@"
@@ -149,6 +152,7 @@ else
   step "staticcheck" go tool staticcheck ./...
   step "postgres" start_postgres
   step "go test" go_tests
+  step "simulation" simulation
   step "build" go build -o "$work/belfry" ./cmd/belfry
   step "browser tests" browser_tests
 fi

@@ -61,7 +61,11 @@ func (t *tx) Occupancy(ctx context.Context, jobID string) (o scheduler.Occupancy
 	if err != nil || o.Active() == 0 {
 		return o, err
 	}
-	first, err := executions(ctx, t, listed+"e.job = $1 AND e.finished_at = 0 ORDER BY e.due_at, e.attempt LIMIT 1", num)
+	placed := ""
+	if o.Turn < o.Active() {
+		placed = " AND e.wait <> 'turn'"
+	}
+	first, err := executions(ctx, t, listed+"e.job = $1 AND e.finished_at = 0"+placed+" ORDER BY e.due_at, e.attempt LIMIT 1", num)
 	if len(first) > 0 {
 		o.First = first[0]
 	}

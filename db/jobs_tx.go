@@ -168,6 +168,15 @@ func (t *tx) JobByName(ctx context.Context, name string) (scheduler.Job, error) 
 	return t.jobByNum(ctx, num, version)
 }
 
+// LiveNow makes now the LiveSince of all jobs where it is later.
+func (t *tx) LiveNow(ctx context.Context, now time.Time) error {
+	n, err := t.exec(ctx, "UPDATE jobs SET live_since = $1, version = version + 1 WHERE live_since > $1", micros(now))
+	if n > 0 {
+		t.s.jobs.forget()
+	}
+	return err
+}
+
 // DeleteJob deletes the job. What is still queued of it is cancelled: nothing
 // could claim it any more.
 func (t *tx) DeleteJob(ctx context.Context, id string) error {

@@ -16,46 +16,67 @@ func (s *Service) trigger(ctx context.Context, tx Tx, fx *effects, e Execution) 
 	if err != nil {
 		return err
 	}
+	// All of them know before the first begins: that may end others' groups.
+	var complete []string
 	for _, d := range dependents {
-		if is := d.On.Met(e.State); is != d.Satisfied {
-			if err := tx.Satisfy(ctx, d.JobID, e.JobID, is); err != nil {
+		met := d.On.Met(e.State)
+		if met != d.Satisfied {
+			if err := tx.Satisfy(ctx, d.JobID, e.JobID, met); err != nil {
 				return err
 			}
 		}
-		if !d.On.Met(e.State) {
+		if !met {
 			continue
 		}
-		if err := s.runDependent(ctx, tx, fx, d.JobID, e.JobName); err != nil {
+		all, err := allSatisfied(ctx, tx, d.JobID)
+		if err != nil {
+			return err
+		}
+		if all {
+			complete = append(complete, d.JobID)
+		}
+	}
+	jobs := make([]Job, 0, len(complete))
+	for _, id := range complete {
+		j, exists, err := currentJob(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if exists && !j.Once {
+			err = tx.Use(ctx, id)
+		}
+		if err != nil {
+			return err
+		}
+		if exists {
+			jobs = append(jobs, j)
+		}
+	}
+	for _, j := range jobs {
+		if err := s.runDependent(ctx, tx, fx, j, Trigger{TriggerDependency, e.JobName}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// runDependent begins an execution of a job all of whose dependencies are
-// fulfilled; by names what fulfilled the last of them.
-func (s *Service) runDependent(ctx context.Context, tx Tx, fx *effects, id, by string) error {
+// allSatisfied reports whether all of a job's dependencies are fulfilled.
+func allSatisfied(ctx context.Context, tx Tx, id string) (bool, error) {
 	deps, err := tx.Satisfied(ctx, id)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for _, d := range deps {
-		if !d.Satisfied {
-			return nil
-		}
-	}
-	j, exists, err := currentJob(ctx, tx, id)
-	if err != nil || !exists {
-		return err
-	}
+	return !slices.ContainsFunc(deps, func(d SatisfiedDependency) bool { return !d.Satisfied }), nil
+}
+
+// runDependent begins an execution of a job all of whose dependencies are
+// fulfilled.
+func (s *Service) runDependent(ctx context.Context, tx Tx, fx *effects, j Job, by Trigger) error {
 	if j.Once {
-		return s.runOnce(ctx, tx, fx, j, Trigger{TriggerDependency, by})
-	}
-	if err := tx.Use(ctx, id); err != nil {
-		return err
+		return s.runOnce(ctx, tx, fx, j, by)
 	}
 	now := s.now()
-	e := s.first(j, Trigger{TriggerDependency, by}, now, now)
+	e := s.first(j, by, now, now)
 	if reason := j.off(now); reason != "" {
 		e.State, e.Reason = Skipped, "skipped: "+reason
 	}
@@ -79,8 +100,12 @@ func (j *Job) off(now time.Time) string {
 }
 
 // beginNow stores an execution that has no due time of a schedule: where its
-// instant is taken, the next microsecond serves as well.
+// instant is taken, the next microsecond serves as well. Whole seconds are left to
+// the schedules.
 func (s *Service) beginNow(ctx context.Context, tx Tx, fx *effects, j Job, e *Execution) error {
+	if e.DueAt.Nanosecond() == 0 {
+		e.DueAt = e.DueAt.Add(time.Microsecond)
+	}
 	for {
 		var inserted bool
 		var err error
@@ -107,14 +132,8 @@ func (s *Service) runOnce(ctx context.Context, tx Tx, fx *effects, j Job, by Tri
 	if err != nil || has {
 		return err
 	}
-	deps, err := tx.Satisfied(ctx, j.ID)
-	if err != nil {
+	if all, err := allSatisfied(ctx, tx, j.ID); err != nil || !all {
 		return err
-	}
-	for _, d := range deps {
-		if !d.Satisfied {
-			return nil
-		}
 	}
 	e := s.first(j, by, now, now)
 	for _, t := range []time.Time{j.StartsAt, j.PausedUntil} {

@@ -39,33 +39,67 @@ func (s *Service) Resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.ClockSet(ctx); err != nil {
+		return err
+	}
 	micros, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return s.Alive(ctx) // the first start of all
+		return nil // the first start of all
 	}
 	now := s.now()
 	last := time.UnixMicro(micros).UTC()
 	why := fmt.Sprintf("the server was down from %s to %s", clock(last), clock(now))
-	gaps := []gap{{last.Add(-unsettled), now, why}}
-	if f := s.Frozen(); !f.Since.IsZero() {
-		// What came due within the freeze is accounted for when it ends.
-		gaps = []gap{{last.Add(-unsettled), earlier(now, f.Since.Add(-1)), why}}
-		if end := f.end(); !end.IsZero() {
-			gaps = append(gaps, gap{later(last.Add(-unsettled), end.Add(-1)), now, why})
-		}
-	}
-	for _, g := range gaps {
+	for _, g := range s.Frozen().outside(gap{last.Add(-unsettled), now, why}) {
 		if err := s.settle(ctx, g); err != nil {
 			return err
 		}
 	}
-	return s.Alive(ctx)
+	return nil
+}
+
+// ClockSet takes the clock as it is now: what was to be later than now by the
+// clock as it was, is now. The timetable fires again what lies between; what has
+// an execution already gets no second one.
+func (s *Service) ClockSet(ctx context.Context) error {
+	now := s.now()
+	f := s.Frozen()
+	err := s.Store.InTx(ctx, func(tx Tx) error {
+		if err := tx.LiveNow(ctx, now); err != nil {
+			return err
+		}
+		if f.Since.After(now) {
+			f.Since = now
+			if err := tx.PutSetting(ctx, settingFreeze, jsonOrEmpty(f)); err != nil {
+				return err
+			}
+		}
+		return tx.PutSetting(ctx, settingAlive, strconv.FormatInt(now.UnixMicro(), 10))
+	})
+	if err != nil {
+		return err
+	}
+	s.freeze.Store(&f)
+	s.Timetable.Refresh()
+	return nil
 }
 
 // gap is a time in which nothing fired: after from, until to.
 type gap struct {
 	from, to time.Time
 	why      string
+}
+
+// outside returns the parts of a gap that the end of the freeze will not account
+// for.
+func (f Freeze) outside(g gap) []gap {
+	if f.Since.IsZero() {
+		return []gap{g}
+	}
+	parts := []gap{{g.from, earlier(g.to, f.Since.Add(-1)), g.why}}
+	if end := f.end(); !end.IsZero() {
+		parts = append(parts, gap{later(g.from, end.Add(-1)), g.to, g.why})
+	}
+	return parts
 }
 
 // settle accounts for the due times of all jobs in a gap. It may be repeated.
@@ -142,7 +176,8 @@ func (s *Service) settleJob(ctx context.Context, tx Tx, fx *effects, j Job, g ga
 		if older >= maxCounted {
 			count = "more than " + strconv.Itoa(maxCounted)
 		}
-		e := s.first(j, Trigger{Kind: TriggerSchedule}, last, now)
+		// Not at one of the due times: the last of them may be stored already.
+		e := s.first(j, Trigger{Kind: TriggerSchedule}, last.Add(time.Microsecond), now)
 		e.State = Missed
 		e.Reason = fmt.Sprintf("missed: %s due times from %s to %s: %s", count, clock(first), clock(last), g.why)
 		if _, _, err := s.insert(ctx, tx, fx, e); err != nil {

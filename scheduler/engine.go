@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -158,6 +159,34 @@ func (s *Service) advance(ctx context.Context, tx Tx, fx *effects, j Job) error 
 	return nil
 }
 
+// restrain makes executions of j that were about to start wait for their turn,
+// the newest first, until the job's limit is kept: it was lowered.
+func (s *Service) restrain(ctx context.Context, tx Tx, fx *effects, j Job) error {
+	o, err := tx.Occupancy(ctx, j.ID)
+	if err != nil || j.limit() == 0 || o.Ready == 0 || o.Running+o.Ready <= j.limit() {
+		return err
+	}
+	active, err := tx.ActiveExecutions(ctx, j.ID, maxParallel)
+	if err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(active) {
+		if o.Ready == 0 || o.Running+o.Ready <= j.limit() {
+			break
+		}
+		if e.State != Queued || e.Wait != WaitNone {
+			continue
+		}
+		e.Wait, e.Reason = WaitTurn, j.turnReason(&o)
+		o.Ready--
+		if err := tx.SetWait(ctx, e.ID, e.Wait, e.Reason); err != nil {
+			return err
+		}
+		fx.changed = append(fx.changed, e)
+	}
+	return nil
+}
+
 // promote lets what waited for its time be next, or wait for its turn where the
 // job's limit is reached meanwhile.
 func (s *Service) promote(ctx context.Context, tx Tx, fx *effects, now time.Time, limit int) error {
@@ -171,12 +200,12 @@ func (s *Service) promote(ctx context.Context, tx Tx, fx *effects, now time.Time
 			return err
 		}
 		e.Wait, e.Reason = WaitNone, ""
-		if j.Concurrency == Allow && j.limit() > 0 {
+		if j.limit() > 0 {
 			o, err := tx.Occupancy(ctx, j.ID)
 			if err != nil {
 				return err
 			}
-			if !j.free(&o) {
+			if o.Running+o.Ready >= j.limit() {
 				e.Wait, e.Reason = WaitTurn, j.turnReason(&o)
 			}
 		}

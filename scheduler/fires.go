@@ -83,11 +83,8 @@ func (s *Service) FireLoop(ctx context.Context) {
 // fireAll makes the executions of a batch in one transaction.
 func (s *Service) fireAll(ctx context.Context, batch []Due) error {
 	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
-		now, frozen := s.now(), s.Frozen()
+		now := s.now()
 		for _, d := range batch {
-			if frozen.covers(d.At) {
-				continue
-			}
 			if err := s.fireOne(ctx, tx, fx, d, now); err != nil {
 				return err
 			}
@@ -105,18 +102,22 @@ func (s *Service) fireOne(ctx context.Context, tx Tx, fx *effects, d Due, now ti
 	if err != nil || !exists {
 		return err
 	}
+	frozen := s.Frozen()
 	if late := now.Sub(d.At); late > missedAfter {
 		if !j.Live() {
 			return nil
 		}
 		// The timetable goes on behind now: what lies between is ours.
-		return s.settleJob(ctx, tx, fx, j, gap{
-			from: d.At.Add(-1), to: now,
-			why: "the server could not fire it until " + late.Round(time.Second).String() + " after it was due",
-		})
+		why := "the server could not fire it until " + late.Round(time.Second).String() + " after it was due"
+		for _, g := range frozen.outside(gap{d.At.Add(-1), now, why}) {
+			if err := s.settleJob(ctx, tx, fx, j, g); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	if d.At.Before(j.LiveSince) {
-		return nil // changeJob has seen to it
+	if frozen.covers(d.At) || d.At.Before(j.LiveSince) {
+		return nil // thaw will see to it, or changeJob has
 	}
 	return s.fireDue(ctx, tx, fx, j, d.At.UTC(), now)
 }

@@ -142,7 +142,10 @@ func (s *Service) thaw(ctx context.Context, by Principal, at time.Time) error {
 		}
 		s.freeze.Store(&f)
 	}
-	g := gap{from: f.Since.Add(-1), to: f.Ended.Add(-1), why: "everything was paused from " + clock(f.Since) + " to " + clock(f.Ended)}
+	g := gap{from: f.Since.Add(-1), to: f.Ended, why: "everything was paused from " + clock(f.Since) + " to " + clock(f.Ended)}
+	if f.Ended.Equal(f.Until) {
+		g.to = f.Until.Add(-1) // what was due then has fired
+	}
 	if f.Reason != "" {
 		g.why += ": " + f.Reason
 	}
@@ -171,14 +174,16 @@ func (s *Service) Watch(ctx context.Context) {
 		now := s.Now()
 		if jumped(last, now) {
 			s.Log.Warn("the clock was set, or the machine slept", "before", last.Round(0), "now", now.Round(0))
-			s.Timetable.Refresh()
+			if err := s.ClockSet(ctx); err != nil && ctx.Err() == nil {
+				s.Log.Error("take the clock as it is", "error", err)
+			}
 			s.Launcher.Wake()
 		}
 		last = now
 		if err := s.Tick(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("end the pause of everything", "error", err)
 		}
-		if now.Sub(noted) >= aliveEvery {
+		if now.Sub(noted).Abs() >= aliveEvery {
 			if err := s.Alive(ctx); err != nil && ctx.Err() == nil {
 				s.Log.Error("note that the server is alive", "error", err)
 			}

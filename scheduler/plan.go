@@ -126,7 +126,7 @@ func (d DueTimes) before(from, to time.Time, n int) []time.Time {
 type Occupancy struct {
 	Running, Ready, Later, Turn int64 // Ready, Later and Turn are queued, by what they wait for
 
-	First Execution // the oldest active one; without an id when there is none
+	First Execution // the oldest that does not wait for its turn, or else the oldest; without an id when there is none
 }
 
 // Active is how many there are.
@@ -186,6 +186,9 @@ func (j *Job) place(o *Occupancy, runAt, now time.Time, patient bool) (state Sta
 
 // turnReason says what an execution of j that has to wait waits for.
 func (j *Job) turnReason(o *Occupancy) string {
+	if o.First.ID == "" {
+		return "waits for its turn"
+	}
 	if limit := j.limit(); limit > 1 {
 		return fmt.Sprintf("waits for its turn: %d of %d executions of the job are active (max_running)", j.busy(o), limit)
 	}

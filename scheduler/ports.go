@@ -123,6 +123,8 @@ type Tx interface {
 	// UpdateJob stores j where its version is still j.Version-1. CodeConflict:
 	// somebody else changed it. ErrNameTaken: another job has its name.
 	UpdateJob(ctx context.Context, j Job) error
+	// LiveNow makes now the LiveSince of all jobs where it is later.
+	LiveNow(ctx context.Context, now time.Time) error
 	// DeleteJob deletes the job; its executions and their output go later, in
 	// small steps, by PurgeDeleted. They are not listed any more.
 	DeleteJob(ctx context.Context, id string) error
@@ -243,7 +245,8 @@ func (w *Worker) Has(tags []string) bool {
 type Timetable interface {
 	Put(t JobTimes) error
 	Remove(jobID string)
-	// Refresh looks at the clock again: it was set.
+	// Refresh makes the next due time of every job the first one after now: the
+	// clock was set.
 	Refresh()
 	// Next returns a job's next due time; ok=false when it has none.
 	Next(jobID string) (at time.Time, ok bool)

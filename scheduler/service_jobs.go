@@ -112,6 +112,9 @@ func (s *Service) changeJob(ctx context.Context, by Principal, action, name stri
 		if err := s.inherit(ctx, tx, j, before.DependsOn); err != nil {
 			return err
 		}
+		if err := s.restrain(ctx, tx, fx, j); err != nil {
+			return err
+		}
 		if err := s.advance(ctx, tx, fx, j); err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type serveCmd struct {
 	TrustedProxies []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
 	SessionTTL     time.Duration  `help:"How long a login lasts." default:"168h" name:"session-ttl"`
 	Slots          int            `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
+	Tags           []string       `help:"What jobs may ask for of this server's worker." placeholder:"TAG"`
 	DrainGrace     time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
 	AdminPassword  string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
 }

@@ -58,7 +58,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger) (*app, error) {
 	}
 	executors := map[string]scheduler.Executor{"shell": sh, "http": web.New(log)}
 	a.pool = runner.New(runner.Options{
-		Worker: workerName, Slots: c.slots(), Executors: executors, Now: time.Now, Log: log,
+		Worker: workerName, Tags: c.Tags, Slots: c.slots(), Executors: executors, Now: time.Now, Log: log,
 	})
 	a.service = scheduler.New(scheduler.Options{
 		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.hub, Executors: executors,

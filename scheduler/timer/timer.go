@@ -7,6 +7,7 @@ package timer
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -119,10 +120,18 @@ func (t *Timer) Upcoming(n int) []scheduler.Due {
 	return due
 }
 
-// Refresh implements scheduler.Timetable.
+// Refresh implements scheduler.Timetable. A due time that has come already stays:
+// the callee accounts for what lies between it and now.
 func (t *Timer) Refresh() {
 	t.lock.Lock()
 	defer t.lock.Unlock()
+	now := t.now()
+	for _, e := range t.queue.first(math.MaxInt) {
+		a := e.Trigger().(*alarm)
+		if next, ok := a.due.Next(now); ok && next.UnixNano() < e.NextRunTime() {
+			_ = t.queue.Push(&entry{alarm: a, detail: e.JobDetail(), at: next.UnixNano()})
+		}
+	}
 	t.reset()
 }
 

@@ -97,6 +97,41 @@ func TestPutReplacesAndRemoveEnds(t *testing.T) {
 	})
 }
 
+// TestAClockThatIsSet: set back, the next due time is the first one after the
+// clock; set forward, the first due time that was passed fires, and then one that
+// is not long past.
+func TestAClockThatIsSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ahead time.Duration
+		tm := New(func() time.Time { return time.Now().Add(ahead) })
+		start := time.Now()
+		ahead = time.Hour
+		_ = tm.Put(scheduler.JobTimes{ID: "a", Schedules: every("*/10 * * * *")})
+		if at, _ := tm.Next("a"); at.Sub(start) != 70*time.Minute {
+			t.Errorf("next %v after the start, want 70 minutes", at.Sub(start))
+		}
+		ahead = 0
+		tm.Refresh()
+		if at, _ := tm.Next("a"); at.Sub(start) != 10*time.Minute {
+			t.Errorf("after setting the clock back next is %v after the start, want 10 minutes", at.Sub(start))
+		}
+		var got []time.Duration
+		_ = tm.Start(func(_ string, due time.Time) { got = append(got, due.Sub(start)) })
+		defer tm.Stop()
+		time.Sleep(15 * time.Minute) // one fire
+		ahead = 3 * time.Hour
+		tm.Refresh()
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		if len(got) < 2 || got[0] != 10*time.Minute || got[1] != 20*time.Minute {
+			t.Fatalf("fired %v", got)
+		}
+		if at, _ := tm.Next("a"); at.Sub(start) < 3*time.Hour {
+			t.Errorf("next is %v after the start: it lies in the gap", at.Sub(start))
+		}
+	})
+}
+
 func TestJobsThatNeverFireHaveNoNext(t *testing.T) {
 	tm := New(time.Now)
 	for _, text := range []string{"@manually", "@at 2001-01-01T00:00:00Z"} {
