@@ -53,6 +53,9 @@ func (t *tx) setDependencies(ctx context.Context, j *scheduler.Job) error {
 			return err
 		}
 	}
+	if len(j.DependsOn) > 0 {
+		t.s.jobs.related()
+	}
 	for _, d := range j.DependsOn {
 		if old[d.JobID] == string(d.On) {
 			delete(old, d.JobID)
@@ -101,7 +104,14 @@ func (s *Store) Dependents(ctx context.Context, jobID string) ([]scheduler.Depen
 
 // Dependents lists the jobs that depend on a job.
 func (t *tx) Dependents(ctx context.Context, jobID string) ([]scheduler.Dependent, error) {
-	return readDependents(ctx, t, jobID)
+	if t.s.writer != nil && t.s.jobs.isAlone(jobID) {
+		return nil, nil
+	}
+	list, err := readDependents(ctx, t, jobID)
+	if t.s.writer != nil && err == nil && len(list) == 0 {
+		t.s.jobs.setAlone(jobID)
+	}
+	return list, err
 }
 
 // Satisfied reports which of a job's dependencies are fulfilled. On PostgreSQL

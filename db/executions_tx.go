@@ -115,7 +115,7 @@ func (t *tx) InsertExecution(ctx context.Context, e scheduler.Execution) (bool, 
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
 		e.ID, job, string(e.State), e.Attempt, micros(e.DueAt), micros(e.RunAt), micros(cmp.Or(e.QueuedAt, e.DueAt)),
 		micros(e.FinishedAt), string(e.Trigger.Kind), clean(e.Trigger.By), first, clean(e.Reason),
-		string(e.Wait), e.Priority, joinTags(e.Tags))
+		string(e.Wait), e.Priority, t.tagsOf(e.Tags))
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -200,6 +200,9 @@ func (t *tx) Claim(ctx context.Context, w scheduler.Worker, now time.Time, limit
 // tags comes first; it is mostly the only one.
 func (t *tx) claimable(ctx context.Context, w *scheduler.Worker) ([]string, error) {
 	sets := []string{""}
+	if t.s.writer != nil && !t.s.tagged.Load() {
+		return sets, nil
+	}
 	for last := ""; ; {
 		found, err := get(ctx, t, "SELECT tags FROM executions WHERE state = 'queued' AND wait = '' AND tags > $1 ORDER BY tags LIMIT 1",
 			[]any{last}, &last)

@@ -20,6 +20,7 @@ type jobCache struct {
 	mu    sync.Mutex
 	byNum map[int64]scheduler.Job
 	numOf map[string]int64
+	alone map[string]bool // ids of jobs on which no other depends
 }
 
 // get returns the job with a number; ok=false when it is not kept, or has
@@ -67,10 +68,33 @@ func (c *jobCache) drop(id string) {
 	delete(c.numOf, id)
 }
 
+// isAlone reports whether it is known that no job depends on the one with an id.
+func (c *jobCache) isAlone(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.alone[id]
+}
+
+func (c *jobCache) setAlone(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.alone == nil || len(c.alone) >= maxCachedJobs {
+		c.alone = map[string]bool{}
+	}
+	c.alone[id] = true
+}
+
+// related forgets who is alone: a dependency was made.
+func (c *jobCache) related() {
+	c.mu.Lock()
+	c.alone = nil
+	c.mu.Unlock()
+}
+
 // forget empties the cache.
 func (c *jobCache) forget() {
 	c.mu.Lock()
-	c.byNum, c.numOf = nil, nil
+	c.byNum, c.numOf, c.alone = nil, nil, nil
 	c.mu.Unlock()
 }
 

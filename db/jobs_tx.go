@@ -151,7 +151,7 @@ func (t *tx) UpdateJob(ctx context.Context, j scheduler.Job) error {
 		return err
 	}
 	_, err = t.exec(ctx, "UPDATE executions SET priority = $2, tags = $3 WHERE job = $1 AND finished_at = 0 AND state = 'queued'",
-		j.Num, j.Priority, joinTags(j.Tags))
+		j.Num, j.Priority, t.tagsOf(j.Tags))
 	return err
 }
 

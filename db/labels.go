@@ -27,11 +27,12 @@ func (t *tx) insertLabels(ctx context.Context, j *scheduler.Job) error {
 	return nil
 }
 
-// joinTags writes tags for an execution: ",a,b,", or nothing.
-func joinTags(tags []string) string {
+// tagsOf writes tags for an execution: ",a,b,", or nothing.
+func (t *tx) tagsOf(tags []string) string {
 	if len(tags) == 0 {
 		return ""
 	}
+	t.s.tagged.Store(true)
 	return "," + clean(strings.Join(tags, ",")) + ","
 }
 

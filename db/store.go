@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"belfry/scheduler"
@@ -35,6 +36,7 @@ type Store struct {
 	jobs    jobCache
 	claims  claims
 	touched recently
+	tagged  atomic.Bool // some executions may demand tags
 	auditID ticket
 
 	pingMu  sync.Mutex
@@ -76,7 +78,10 @@ func (s *Store) begin(ctx context.Context) error {
 		return err
 	}
 	s.auditID.after(last)
-	return nil
+	var one int
+	tagged, err := get(ctx, s.read, "SELECT 1 FROM executions WHERE finished_at = 0 AND tags <> '' LIMIT 1", nil, &one)
+	s.tagged.Store(tagged)
+	return err
 }
 
 // InTx runs fn in one transaction. On SQLite concurrent calls share one commit:

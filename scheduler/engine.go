@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -25,6 +26,11 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 	})
 	if err != nil {
 		return err
+	}
+	for i := range fx.changed {
+		if e := &fx.changed[i]; e.State == Queued && e.Wait == WaitTime {
+			s.alarm.sooner(e.RunAt)
+		}
 	}
 	for _, st := range fx.stop {
 		s.Launcher.Stop(st.id, st.reason)
@@ -215,6 +221,40 @@ func (s *Service) promote(ctx context.Context, tx Tx, fx *effects, now time.Time
 		fx.changed = append(fx.changed, e)
 	}
 	return nil
+}
+
+// alarm knows when something that waits for its time may run next, so that claims
+// need not look each time.
+type alarm struct {
+	mu  sync.Mutex
+	at  time.Time // nothing before; zero: look
+	set int       // counts what was put before at
+}
+
+func (a *alarm) sooner(at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !at.After(a.at) {
+		a.at = at
+	}
+	a.set++
+}
+
+// due reports whether something may run at now.
+func (a *alarm) due(now time.Time) (due bool, set int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.at.After(now), a.set
+}
+
+// next says that nothing may run before at, unless sooner was called since due
+// answered set.
+func (a *alarm) next(at time.Time, set int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.set == set {
+		a.at = at
+	}
 }
 
 // currentJob reads a job that may be gone.

@@ -36,6 +36,7 @@ type Passwords interface {
 type Service struct {
 	Options
 	fires    fireQueue
+	alarm    alarm
 	freeze   atomic.Pointer[Freeze]
 	freezing sync.Mutex // held while a freeze begins or ends
 	verified verifiedPasswords

@@ -149,13 +149,12 @@ func (s *Service) Claim(ctx context.Context, w Worker, limit int) ([]Assignment,
 	if s.Frozen().Active() {
 		return nil, nil
 	}
+	now := s.now()
+	if err := s.promoteDue(ctx, now); err != nil {
+		return nil, err
+	}
 	var claimed []Assignment
 	err := s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
-		now := s.now()
-		if err := s.promote(ctx, tx, fx, now, promoted); err != nil {
-			return err
-		}
-		fx.wake = false // who claims is awake
 		if claimed, err = tx.Claim(ctx, w, now, limit); err != nil {
 			return err
 		}
@@ -168,6 +167,27 @@ func (s *Service) Claim(ctx context.Context, w Worker, limit int) ([]Assignment,
 		return nil, err
 	}
 	return claimed, nil
+}
+
+// promoteDue promotes what has waited for its time, if there may be any.
+func (s *Service) promoteDue(ctx context.Context, now time.Time) error {
+	due, set := s.alarm.due(now)
+	if !due {
+		return nil
+	}
+	err := s.inTx(ctx, func(tx Tx, fx *effects) error { return s.promote(ctx, tx, fx, now, promoted) })
+	if err != nil {
+		return err
+	}
+	at, ok, err := s.Store.NextRunAt(ctx)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		at = now.Add(time.Minute) // another server may add some
+	}
+	s.alarm.next(at, set)
+	return nil
 }
 
 // Waiting says why a queued execution has not started, in words; "" when it is
