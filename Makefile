@@ -38,6 +38,12 @@ lint: ## golangci-lint, pinned (the first run builds it: two minutes)
 bench: ## load the real binary and print rates, latencies and memory for this machine
 	go run ./e2e/load
 
+KILLS ?= 200
+
+.PHONY: kill
+kill: ## kill the server under load KILLS (200) times, and look after each restart
+	BELFRY_TEST_KILLS=$(KILLS) go test -count=1 -v -timeout 30m -run '^TestKillingAtRandomInstants$$' ./cmd/belfry
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@.ci/fuzz.sh $(FUZZTIME)
