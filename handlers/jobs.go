@@ -62,11 +62,12 @@ func (s *Server) jobFilter(r *http.Request) (scheduler.JobFilter, views.JobQuery
 		Query: q.Text("q"), Enabled: q.Bool("enabled"), Executor: q.OneOf("executor", s.Executors...),
 		Origin: scheduler.Origin(q.OneOf("origin", "api", "page", "demo")),
 		State:  scheduler.State(q.OneOf("state", states...)), Sort: q.OneOf("sort", sorts...),
+		Tag: q.Text("tag"), Metadata: q.Below("metadata."),
 	}
 	f.Limit, f.Offset = q.Page(pageSize)
 	return f, views.JobQuery{
 		Q: f.Query, State: string(f.State), Enabled: q.Raw("enabled"), Executor: f.Executor, Sort: f.Sort,
-		Limit: f.Limit, Offset: f.Offset,
+		Tag: f.Tag, Metadata: f.Metadata, Limit: f.Limit, Offset: f.Offset,
 	}, q.Err()
 }
 
@@ -130,27 +131,50 @@ func (s *Server) nextFire(j scheduler.Job) time.Time {
 }
 
 func (s *Server) showJob(c echo.Context) error {
+	if form(c.Request()) != asJSON {
+		return s.jobPage(c, http.StatusOK, views.PauseProps{})
+	}
 	j, stats, err := s.namedJob(c)
 	if err != nil {
 		return err
 	}
-	if form(c.Request()) == asJSON {
-		c.Response().Header().Set("ETag", etag(j))
-		return respond(c, http.StatusOK, answer{json: s.presentJob(j, stats)})
-	}
-	runs, total, err := s.Store.ListExecutions(c.Request().Context(), scheduler.ExecutionFilter{JobID: j.ID, Limit: runsShown})
+	dependents, err := s.Store.Dependents(c.Request().Context(), j.ID)
 	if err != nil {
 		return err
 	}
-	props := views.JobProps{
-		Page: s.boardPage(c, cmp.Or(j.DisplayName, j.Name), views.NavJobs), Row: s.jobRow(j, stats), Fires: s.fires(j), Total: total,
+	out := s.presentJob(j, stats)
+	out.Dependents = make([]string, len(dependents))
+	for i, d := range dependents {
+		out.Dependents[i] = d.Job
 	}
+	c.Response().Header().Set("ETag", etag(j))
+	return respond(c, http.StatusOK, answer{json: out})
+}
+
+// jobPage is a job's page with what was typed into its dialog.
+func (s *Server) jobPage(c echo.Context, status int, pause views.PauseProps) error {
+	j, stats, err := s.namedJob(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	props := views.JobProps{
+		Page: s.boardPage(c, cmp.Or(j.DisplayName, j.Name), views.NavJobs), Row: s.jobRow(j, stats), Fires: s.fires(j), Pause: pause,
+	}
+	if props.Dependents, err = s.Store.Dependents(ctx, j.ID); err != nil {
+		return err
+	}
+	runs, total, err := s.Store.ListExecutions(ctx, scheduler.ExecutionFilter{JobID: j.ID, Limit: runsShown})
+	if err != nil {
+		return err
+	}
+	props.Total = total
 	for _, e := range runs {
 		props.Executions = append(props.Executions, views.ExecutionRowProps{
-			Execution: e, Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook,
+			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook,
 		})
 	}
-	return respond(c, http.StatusOK, answer{page: views.JobPage(props), fragment: views.JobBoard(props)})
+	return respond(c, status, answer{page: views.JobPage(props), fragment: views.JobBoard(props)})
 }
 
 // storedJob reads the job of the path.
@@ -172,7 +196,7 @@ func (s *Server) namedJob(c echo.Context) (scheduler.Job, scheduler.JobStats, er
 	return j, stats[j.ID], err
 }
 
-// fires are a job's next fires over all of its schedules.
+// fires are a job's next fires over all of its schedules, within its bounds.
 func (s *Server) fires(j scheduler.Job) []views.Fire {
 	if !j.Enabled {
 		return nil
@@ -181,7 +205,24 @@ func (s *Server) fires(j scheduler.Job) []views.Fire {
 	if err != nil {
 		return nil
 	}
-	return viewFires(p.Fires)
+	now := s.Now()
+	if !j.StartsAt.After(now) && !j.PausedUntil.After(now) && j.EndsAt.IsZero() {
+		return viewFires(p.Fires)
+	}
+	return boundFires(j, now)
+}
+
+// boundFires are the next due times where a bound hides some of the schedules'.
+func boundFires(j scheduler.Job, now time.Time) []views.Fire {
+	due, err := j.Times().Parse()
+	if err != nil {
+		return nil
+	}
+	var fires []views.Fire
+	for at, ok := due.Next(now); ok && len(fires) < firesShown; at, ok = due.Next(at) {
+		fires = append(fires, views.Fire{At: at})
+	}
+	return fires
 }
 
 func viewFires(from []scheduler.FireTime) []views.Fire {
@@ -198,11 +239,24 @@ func (s *Server) deleteJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	force := httpkit.ReadQuery(c.Request()).Text("force") == "true"
+	force, err := forced(c)
+	if err != nil {
+		return err
+	}
 	if err := s.Service.DeleteJob(c.Request().Context(), httpkit.Principal(c), name, force); err != nil {
 		return err
 	}
 	return s.done(c, http.StatusNoContent, "/jobs", views.Flash{Kind: views.FlashGood, Text: "Deleted " + name + "."}, answer{})
+}
+
+// forced reads force from the query, or from the page's form.
+func forced(c echo.Context) (bool, error) {
+	q := httpkit.ReadQuery(c.Request())
+	if force := q.Bool("force"); force != nil || q.Err() != nil {
+		return force != nil && *force, q.Err()
+	}
+	values, err := httpkit.Form(c)
+	return err == nil && values.Get("force") == "true", nil // a body is not required
 }
 
 func (s *Server) enableJob(c echo.Context) error  { return s.setEnabled(c, true) }

@@ -231,7 +231,8 @@
     for (const el of document.querySelectorAll("[data-refresh]")) {
       if (el.dataset.job && el.dataset.job !== change.job) continue;
       const kind = el.dataset.refresh;
-      if (kind === "any" || (kind === "new" && !change.known) || (kind === "end" && change.final)) refresh(el);
+      if (kind === "any" || (kind === "new" && !change.known) || (kind === "end" && change.final) ||
+        (change.final && el.querySelector("[data-waits]"))) refresh(el); // why others wait is another reason now
     }
   }
 
@@ -271,6 +272,7 @@
       for (const cell of patch.content.querySelectorAll("[data-execution]")) {
         noticed({ job: cell.dataset.ofJob, known: $(cell.id) !== null, final: cell.dataset.final !== undefined });
       }
+      if (patch.content.querySelector("#freeze")) refreshAll();
       for (const cell of [...patch.content.children]) if (!$(cell.id)) cell.remove();
       keepFocus();
       return patch.innerHTML;
