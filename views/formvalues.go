@@ -138,11 +138,18 @@ func sizeValue(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
+// timeValue is a time as a datetime-local field has it, which makes it as short
+// as it can be: what nobody touched must come back as it was shown.
 func timeValue(t time.Time) string {
-	if t.IsZero() {
+	t = t.UTC()
+	switch {
+	case t.IsZero():
 		return ""
+	case t.Second() == 0:
+		return t.Format("2006-01-02T15:04")
+	default:
+		return t.Format("2006-01-02T15:04:05")
 	}
-	return t.UTC().Format("2006-01-02T15:04:05")
 }
 
 func durationValue(d time.Duration) string {
