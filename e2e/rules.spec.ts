@@ -53,12 +53,12 @@ test('a job with many rules is made by the form, and an edit loses none of them 
     'Only after exit codes': '1, 75',
     'Keep of the beginning': '64 KiB',
     'Progress pattern': '(\\d+)%',
-    'Not more than': '500',
+    'Executions kept': '500',
+    'Catch-up window': '2h',
   }
   for (const [label, value] of Object.entries(typed)) await field(page, label).fill(value)
   await field(page, 'When it still runs').selectOption('Wait for its turn')
   await field(page, 'Missed fires').selectOption('Run the latest')
-  await page.getByRole('group').getByLabel('Not older than').first().fill('2h')
   await field(page, 'Depends on').fill(`${parent}\nnobody any`)
   await page.getByRole('button', { name: 'Create job' }).click()
 
@@ -202,17 +202,17 @@ test('what waits says for how long and for what, and what made it is a link', as
   await api.reaches(running, 'running')
   const waiting = await api.start('waiting', 'echo here')
   await page.goto(`${server.url}/executions/${waiting}`)
-  await expect(page.getByText(/queued \d.*: 1 of 1 slots busy/)).toBeVisible()
+  await expect(page.getByText(/queued \d[\d.]* m?s: 1 of 1 slots busy/)).toBeVisible()
   const now = await context.newPage()
   await now.goto(server.url)
-  await expect(now.getByText(/queued \d.*: 1 of 1 slots busy/)).toBeVisible()
+  await expect(now.getByText(/queued \d[\d.]* m?s: 1 of 1 slots busy/)).toBeVisible()
   await api.createJob({ name: 'needs a gpu', tags: ['gpu'] }, 'true')
   await api.run('needs a gpu')
   await expect(now.getByText('no worker with tags gpu is online'), 'it appears by itself').toBeVisible()
   await api.http.post('/freeze', { data: { reason: 'hands off' } })
   await expect(page.getByText(/queued \d.*everything is paused.*hands off/), 'the reason changes by itself').toBeVisible()
   await api.http.post('/unfreeze')
-  await expect(page.getByText(/queued \d.*: 1 of 1 slots busy/)).toBeVisible()
+  await expect(page.getByText(/queued \d[\d.]* m?s: 1 of 1 slots busy/)).toBeVisible()
 
   await api.createJob({ name: 'after', depends_on: [{ job: 'waiting', on: 'success' }] }, 'true')
   tap.close()

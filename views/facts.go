@@ -26,9 +26,9 @@ func limitFacts(d scheduler.Draft) []limitFact {
 	add(d.MaxRunning > 0, "At once", "At most "+strconv.Itoa(d.MaxRunning))
 	add(d.Priority != 0, "Priority", strconv.Itoa(d.Priority))
 	add(d.Once, "Once", "It runs one single time by itself")
-	add(d.CatchUp == scheduler.CatchUpLatest, "Missed fires", "The latest is run, if it is not older than "+Duration(d.CatchUpWindow))
-	add(d.CatchUp == scheduler.CatchUpAll, "Missed fires", "All are run that are not older than "+Duration(d.CatchUpWindow))
-	add(d.Jitter > 0, "Jitter", "Starts up to "+Duration(d.Jitter)+" later")
+	add(d.CatchUp == scheduler.CatchUpLatest, "Missed fires", "The latest is run, if it is not older than "+durationValue(d.CatchUpWindow))
+	add(d.CatchUp == scheduler.CatchUpAll, "Missed fires", "All are run that are not older than "+durationValue(d.CatchUpWindow))
+	add(d.Jitter > 0, "Jitter", "Starts up to "+durationValue(d.Jitter)+" later")
 	add(d.Copies > 1, "Copies", "On "+strconv.Itoa(d.Copies)+" workers at once")
 	add(d.Progress != "", "Progress", "Read from the output by "+d.Progress)
 	add(d.OutputLimit != scheduler.DefaultOutputLimit && d.OutputLimit != (scheduler.OutputLimit{}), "Output",
@@ -84,7 +84,7 @@ func limitWords(d time.Duration) string {
 func retentionWords(r scheduler.Retention) string {
 	var parts []string
 	if r.MaxAge > 0 {
-		parts = append(parts, "for "+Duration(r.MaxAge))
+		parts = append(parts, "for "+ageValue(r.MaxAge))
 	}
 	if r.MaxCount > 0 {
 		parts = append(parts, "at most "+plural(int64(r.MaxCount), "execution", "executions"))
@@ -95,14 +95,15 @@ func retentionWords(r scheduler.Retention) string {
 	return strings.Join(parts, ", ")
 }
 
-func conditionWords(c scheduler.Condition) string {
+// conditionWords say which outcome of it counts.
+func conditionWords(c scheduler.Condition, it string) string {
 	switch c {
 	case scheduler.OnSuccess:
-		return "succeeds"
+		return "if " + it + " succeeds"
 	case scheduler.OnFailure:
-		return "fails"
+		return "if " + it + " fails"
 	case scheduler.OnAny:
-		return "ends, however it does"
+		return "however " + it + " ends"
 	default:
 		return string(c)
 	}

@@ -277,6 +277,14 @@ func (r ExecutionRowProps) ending() string {
 	return strings.Join(parts, " · ")
 }
 
+// waiting is what a queued execution waits for, after how long it has.
+func (r ExecutionRowProps) waiting() string {
+	if why := r.ending(); why != "" {
+		return ": " + why
+	}
+	return ""
+}
+
 // percent is what the output said of the progress.
 func (r ExecutionRowProps) percent() int { return int(min(max(r.Execution.Progress, 0), 100)) }
 

@@ -67,10 +67,16 @@ func limitValues(d scheduler.Draft, v map[string]string) {
 	if d.Retention.MaxBytes != 0 {
 		v["retention.max_bytes"] = sizeValue(d.Retention.MaxBytes)
 	}
-	v["retention.max_age"] = durationValue(d.Retention.MaxAge)
-	if days := d.Retention.MaxAge / (24 * time.Hour); days > 0 && days*24*time.Hour == d.Retention.MaxAge {
-		v["retention.max_age"] = strconv.Itoa(int(days)) + "d"
+	v["retention.max_age"] = ageValue(d.Retention.MaxAge)
+}
+
+// ageValue is a duration in days where that is exact.
+func ageValue(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d > 0 && d%day == 0 {
+		return strconv.Itoa(int(d/day)) + "d"
 	}
+	return durationValue(d)
 }
 
 // FormZone is the zone that the form shows for all schedules; those in another

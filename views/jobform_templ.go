@@ -1215,7 +1215,7 @@ func dueFields(p JobFormProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = input(p.field("catch_up_window"), "Not older than", "Older ones are only recorded.", "24h").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = input(p.field("catch_up_window"), "Catch-up window", "What was missed before that is only recorded.", "24h").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1862,15 +1862,15 @@ func limitFields(p JobFormProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = input(p.field("retention.max_age"), "Not older than", "Like 30d or 12h. Empty: as the server says.", "30d").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = input(p.field("retention.max_age"), "Kept for", "Like 30d or 12h. Empty: as the server says.", "30d").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = input(p.field("retention.max_count"), "Not more than", "Executions. The last success and failure always stay.", "1000").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = input(p.field("retention.max_count"), "Executions kept", "The last success and the last failure always are.", "1000").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = input(p.field("retention.max_bytes"), "Not larger than", "The output of all of them.", "1 GiB").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = input(p.field("retention.max_bytes"), "Output kept", "Of all of them together.", "1 GiB").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

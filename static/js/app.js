@@ -86,6 +86,14 @@
     });
   }
 
+  // One that is open in the page has an answer that was wrong: it is a dialog again.
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const dialog of document.querySelectorAll("dialog[open]")) {
+      dialog.close();
+      dialog.showModal();
+    }
+  });
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const dialog = $("ask");
