@@ -31,7 +31,7 @@ func (r *jobRequest) formConfig(values url.Values, stored *scheduler.Job) {
 		key, ok := strings.CutPrefix(name, "config.")
 		text := strings.ReplaceAll(value[len(value)-1], "\r\n", "\n")
 		switch {
-		case !ok || !r.belongs(key) || shown[name] == text && config[key] != nil:
+		case !ok || !r.belongs(key) || sameText(shown[name], text) && config[key] != nil:
 		case strings.TrimSpace(text) == "":
 			delete(config, key)
 		default:

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -80,9 +81,8 @@ func (r *jobRequest) fromForm(values url.Values, stored *scheduler.Job, program 
 	if stored != nil {
 		r.draft, shown = stored.Draft, views.FormValues(stored.Draft)
 	}
-	untouched := func(name string) bool { return stored != nil && shown[name] == formText(values, name) }
 	for _, f := range formFields {
-		if values.Has(f.name) && !untouched(f.name) {
+		if values.Has(f.name) && (stored == nil || !sameText(shown[f.name], values.Get(f.name))) {
 			f.read(r, f.name, formText(values, f.name))
 		}
 	}
@@ -90,39 +90,48 @@ func (r *jobRequest) fromForm(values url.Values, stored *scheduler.Job, program 
 	if values.Has("once") {
 		r.draft.Once = slices.Contains(values["once"], "true")
 	}
-	if values.Has("executor") || stored == nil {
+	if values.Has("executor") {
 		r.draft.Executor = formText(values, "executor")
 	}
-	if r.draft.Executor == "" {
-		r.draft.Executor = "shell"
-	}
+	r.draft.Executor = cmp.Or(r.draft.Executor, "shell")
 	r.version = r.number("version", formText(values, "version"))
-	if !untouched("schedule") && values.Has("schedule") || !untouched("timezone") && values.Has("timezone") {
-		r.formSchedules(values, shown, stored)
-	}
+	r.formSchedules(values, shown, stored)
 	r.formConfig(values, stored)
 }
 
+// formText is a field's text with the line breaks of a program.
 func formText(values url.Values, name string) string {
 	return strings.ReplaceAll(values.Get(name), "\r\n", "\n")
+}
+
+// sameText reports whether a browser that shows one would send the other: it
+// writes line breaks in its own way, and drops one at the beginning.
+func sameText(shown, sent string) bool {
+	plain := func(text string) string {
+		return strings.TrimPrefix(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
+	}
+	return plain(shown) == plain(sent)
 }
 
 // formSchedules reads one schedule a line. A line that is as the form showed it is
 // the schedule that was stored; one that was changed keeps the grammar of the one
 // in its place.
 func (r *jobRequest) formSchedules(values url.Values, shown map[string]string, stored *scheduler.Job) {
-	zone := formText(values, "timezone")
-	if !values.Has("timezone") {
-		zone = shown["timezone"]
+	text, zone := shown["schedule"], shown["timezone"]
+	if values.Has("schedule") {
+		text = formText(values, "schedule")
 	}
-	text := formText(values, "schedule")
-	if !values.Has("schedule") {
-		text = shown["schedule"]
+	if values.Has("timezone") {
+		zone = strings.TrimSpace(formText(values, "timezone"))
 	}
-	r.draft.Schedules = lines(text, zone)
 	if stored == nil {
+		r.draft.Schedules = lines(text, zone)
 		return
 	}
+	if text == shown["schedule"] && zone == shown["timezone"] {
+		return
+	}
+	r.draft.Schedules = lines(text, zone)
 	for i := range r.draft.Schedules {
 		keepSchedule(&r.draft.Schedules[i], i, zone, stored.Schedules, len(r.draft.Schedules))
 	}
@@ -152,7 +161,7 @@ func keepSchedule(s *scheduler.Schedule, at int, zone string, stored []scheduler
 func lines(text, zone string) []scheduler.Schedule {
 	var all []scheduler.Schedule
 	for line := range strings.Lines(text) {
-		s := scheduler.Schedule{Text: strings.TrimSpace(line), Zone: strings.TrimSpace(zone)}
+		s := scheduler.Schedule{Text: strings.TrimSpace(line), Zone: zone}
 		if own, ok := strings.CutPrefix(s.Text, "TZ="); ok {
 			if name, rest, _ := strings.Cut(own, " "); name != "" && strings.TrimSpace(rest) != "" {
 				s.Zone, s.Text = name, strings.TrimSpace(rest)

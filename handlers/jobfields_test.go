@@ -20,7 +20,7 @@ import (
 )
 
 // wholeJob has a value that is not the default in every field.
-const wholeJob = `{"name":"whole","display_name":"Whole","notes":"n","enabled":false,
+const wholeJob = `{"name":"whole","display_name":"Whole","notes":"\na\r\nb","enabled":false,
 	"schedules":[{"text":"0 5 * * *","zone":"Europe/Berlin"},{"text":"@hourly","zone":""},{"text":"TZ=UTC 1 1 * * *","zone":"Asia/Tokyo"}],
 	"config":{"command":"x"},"concurrency":"queue","max_queued":7,"max_running":2,"priority":-3,"retries":4,
 	"retry":{"delay":"5s","factor":1.5,"max_delay":"2m","exit_codes":[75,1]},"timeout":"30s","grace":"3s",
@@ -173,7 +173,8 @@ func controls(page string) url.Values {
 		switch {
 		case name == "" || (attrs["type"] == "checkbox" || attrs["type"] == "radio") && !checked:
 		case m[1] == "textarea":
-			form.Set(name, strings.ReplaceAll(unescape(strings.TrimSuffix(m[3], "</")), "\n", "\r\n"))
+			text := strings.ReplaceAll(unescape(m[3]), "\r\n", "\n")
+			form.Set(name, strings.ReplaceAll(strings.TrimPrefix(text, "\n"), "\n", "\r\n"))
 		case m[1] == "select":
 			continue
 		default:
@@ -209,11 +210,11 @@ func TestAnEditChangesOneField(t *testing.T) {
 			t.Errorf("the page has no field %s", f.name)
 		}
 	}
-	form.Set("notes", "only this")
+	form.Set("display_name", "only this")
 	w.expect(http.StatusSeeOther, ask{method: "POST", path: "/jobs/whole", as: scheduler.Editor, form: form}.page())
 	after, err := w.store.JobByName(t.Context(), "whole")
 	w.must(err)
-	before.Notes = "only this"
+	before.DisplayName = "only this"
 	if d := cmp.Diff(before.Draft, after.Draft); d != "" {
 		t.Error(d)
 	}
