@@ -25,7 +25,7 @@ func (s *Server) listExecutions(c echo.Context) error {
 		}
 	}
 	if form(c.Request()) == asJSON {
-		return respond(c, http.StatusOK, answer{json: listOf(presentExecutions(list), total)})
+		return respond(c, http.StatusOK, answer{json: listOf(s.presentExecutions(list), total)})
 	}
 	return s.executionsPage(c, list, views.ExecutionsProps{Query: q, Total: total, Errors: fields})
 }
@@ -51,7 +51,7 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 	for _, state := range q.Many("state", states...) {
 		f.States = append(f.States, scheduler.State(state))
 	}
-	f.Trigger = scheduler.TriggerKind(q.OneOf("trigger", "schedule", "manual", "api", "retry"))
+	f.Trigger = scheduler.TriggerKind(q.OneOf("trigger", triggerKinds()...))
 	f.Worker = q.Text("worker")
 	f.Limit, f.Offset = q.Page(pageSize)
 	job := q.Text("job")
@@ -79,6 +79,14 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 		f.JobID = j.ID
 	}
 	return f, asked, fieldMap(q.Fields()), nil
+}
+
+func triggerKinds() []string {
+	kinds := make([]string, len(scheduler.TriggerKinds))
+	for i, k := range scheduler.TriggerKinds {
+		kinds[i] = string(k)
+	}
+	return kinds
 }
 
 func joinStates(states []scheduler.State) string {
@@ -126,7 +134,9 @@ func (s *Server) executionRows(ctx context.Context, list []scheduler.Execution) 
 	rows := make([]views.ExecutionRowProps, len(list))
 	for i, e := range list {
 		j := jobs[e.JobID]
-		rows[i] = views.ExecutionRowProps{Execution: e, Display: j.DisplayName, Executor: j.Executor, Median: stats[e.JobID].MedianTook}
+		rows[i] = views.ExecutionRowProps{
+			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats[e.JobID].MedianTook,
+		}
 	}
 	return rows, nil
 }
@@ -137,7 +147,7 @@ func (s *Server) showExecution(c echo.Context) error {
 		return err
 	}
 	if form(c.Request()) == asJSON {
-		return respond(c, http.StatusOK, answer{json: presentExecution(e)})
+		return respond(c, http.StatusOK, answer{json: s.presentExecution(e)})
 	}
 	props, err := s.executionProps(c.Request().Context(), s.page(c, e.JobName, views.NavExecutions), e)
 	if err != nil {
@@ -164,7 +174,7 @@ func (s *Server) execution(c echo.Context) (scheduler.Execution, error) {
 // executionProps is what an execution's page says besides its output.
 func (s *Server) executionProps(ctx context.Context, page views.Page, e scheduler.Execution) (views.ExecutionProps, error) {
 	p := views.ExecutionProps{Page: page, OfAttempts: e.Attempt}
-	p.Row = views.ExecutionRowProps{Execution: e}
+	p.Row = views.ExecutionRowProps{Execution: s.explained(e)}
 	var err error
 	if p.Attempts, err = s.Store.Attempts(ctx, e); err != nil {
 		return p, err

@@ -4,77 +4,11 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"belfry/scheduler"
 	"belfry/views"
 )
-
-// fromForm reads the fields of views.JobFormPage. program says that it does not
-// come from a page: there, an unchecked box is not sent at all.
-func (r *jobRequest) fromForm(values url.Values, stored *scheduler.Job, program bool) {
-	r.form = values
-	text := func(name string) string { return strings.ReplaceAll(values.Get(name), "\r\n", "\n") }
-	r.draft = scheduler.Draft{
-		Name: text("name"), DisplayName: text("display_name"), Notes: text("notes"),
-		Enabled:  slices.Contains(values["enabled"], "true") || program && !values.Has("enabled"),
-		Executor: text("executor"), Concurrency: scheduler.Concurrency(text("concurrency")),
-		Retries: int(min(r.number("retries", text("retries")), 1<<31-1)),
-		Retry: scheduler.RetryPolicy{
-			Delay: r.duration("retry.delay", text("retry.delay")), Factor: r.factor(text("retry.factor")),
-			MaxDelay: r.duration("retry.max_delay", text("retry.max_delay")),
-		},
-		Timeout: r.duration("timeout", text("timeout")), Grace: r.duration("grace", text("grace")),
-	}
-	r.version = r.number("version", text("version"))
-	if r.draft.Executor == "" {
-		r.draft.Executor = "shell"
-	}
-	r.formSchedules(text("schedule"), text("timezone"), stored)
-	r.formConfig(values, stored)
-}
-
-func (r *jobRequest) number(field, text string) int64 {
-	if text = strings.TrimSpace(text); text == "" {
-		return 0
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		r.bad(field, "must be a whole number")
-	}
-	return n
-}
-
-func (r *jobRequest) factor(text string) float64 {
-	if text = strings.TrimSpace(text); text == "" {
-		return 0
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		r.bad("retry.factor", "must be a number")
-	}
-	return f
-}
-
-// formSchedules reads one schedule a line. A job with several shows only its
-// first in a form of one line; the others stay.
-func (r *jobRequest) formSchedules(text, zone string, stored *scheduler.Job) {
-	for line := range strings.SplitSeq(text, "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			r.draft.Schedules = append(r.draft.Schedules, scheduler.Schedule{Text: line, Zone: zone})
-		}
-	}
-	if stored == nil || len(stored.Schedules) == 0 {
-		return
-	}
-	if len(r.draft.Schedules) == 1 {
-		r.draft.Schedules[0].Grammar = stored.Schedules[0].Grammar
-	}
-	if len(r.draft.Schedules) <= 1 {
-		r.draft.Schedules = append(r.draft.Schedules, stored.Schedules[1:]...)
-	}
-}
 
 // How a form writes the fields of configurations that are not one text.
 var (
@@ -97,7 +31,7 @@ func (r *jobRequest) formConfig(values url.Values, stored *scheduler.Job) {
 		key, ok := strings.CutPrefix(name, "config.")
 		text := strings.ReplaceAll(value[len(value)-1], "\r\n", "\n")
 		switch {
-		case !ok || !r.belongs(key) || shown[name] == text && config[key] != nil:
+		case !ok || !r.belongs(key) || sameText(shown[name], text) && config[key] != nil:
 		case strings.TrimSpace(text) == "":
 			delete(config, key)
 		default:
@@ -132,7 +66,7 @@ func (r *jobRequest) configValue(key, text string) json.RawMessage {
 	if separator, ok := listFields[key]; ok {
 		v = splitList(text, separator)
 	} else if separator, ok := pairFields[key]; ok {
-		v = r.pairs(key, separator, text)
+		v = r.pairs("config."+key, separator, text)
 	} else if slices.Contains(sizeFields, key) {
 		v = r.number("config."+key, text)
 	} else if slices.Contains(flagFields, key) {
@@ -161,7 +95,7 @@ func splitList(text, separator string) []string {
 }
 
 // pairs reads a name and a value a line.
-func (r *jobRequest) pairs(key, separator, text string) map[string]string {
+func (r *jobRequest) pairs(field, separator, text string) map[string]string {
 	pairs := map[string]string{}
 	n := 0
 	for line := range strings.SplitSeq(text, "\n") {
@@ -173,10 +107,10 @@ func (r *jobRequest) pairs(key, separator, text string) map[string]string {
 		name = strings.TrimSpace(name)
 		switch _, twice := pairs[name]; {
 		case !ok || name == "":
-			r.bad("config."+key, "line %d is not a name, %q and a value", n, separator)
+			r.bad(field, "line %d is not a name, %q and a value", n, separator)
 			return pairs
 		case twice:
-			r.bad("config."+key, "line %d names %.80q a second time", n, name)
+			r.bad(field, "line %d names %.80q a second time", n, name)
 			return pairs
 		}
 		if separator == ":" {

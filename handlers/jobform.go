@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -134,7 +135,7 @@ func (s *Server) refuseJob(c echo.Context, r *jobRequest, stored *scheduler.Job,
 	if r.form == nil || form(c.Request()) == asJSON || !conflict && domain.Code != scheduler.CodeInvalid {
 		return err
 	}
-	props := views.JobFormProps{Values: typed(r.form), Errors: fieldMap(domain.Fields)}
+	props := views.JobFormProps{Values: typed(r.form), Errors: fieldMap(inForm(domain.Fields))}
 	if stored != nil {
 		props.Job, props.Version = stored.Name, r.version
 	}
@@ -144,7 +145,19 @@ func (s *Server) refuseJob(c echo.Context, r *jobRequest, stored *scheduler.Job,
 	return s.formPage(c, http.StatusUnprocessableEntity, props)
 }
 
-// typed is a form as it was sent.
+// inForm names the fields that are two in the form by the first of them.
+func inForm(fields []scheduler.FieldError) []scheduler.FieldError {
+	fields = slices.Clone(fields)
+	for i := range fields {
+		if fields[i].Field == "output_limit" {
+			fields[i].Field = "output_limit.head"
+		}
+	}
+	return fields
+}
+
+// typed is a form as it was sent. The last value counts: a checked box comes
+// after its hidden twin.
 func typed(values url.Values) map[string]string {
 	m := map[string]string{}
 	for name, v := range values {
@@ -171,15 +184,6 @@ func (s *Server) previewSchedule(c echo.Context) error {
 		return respond(c, http.StatusOK, answer{json: presentPreview(p)})
 	}
 	return respond(c, http.StatusOK, answer{page: views.SchedulePreview(s.preview(c, text, zone))})
-}
-
-// lines are schedules, one a line.
-func lines(text, zone string) []scheduler.Schedule {
-	var all []scheduler.Schedule
-	for line := range strings.Lines(text) {
-		all = append(all, scheduler.Schedule{Text: line, Zone: zone})
-	}
-	return all
 }
 
 func (s *Server) preview(c echo.Context, text, zone string) views.PreviewProps {

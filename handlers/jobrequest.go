@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -29,19 +29,39 @@ type jobIn struct {
 	Executor    string          `json:"executor"`  // absent: shell
 	Config      json.RawMessage `json:"config"`
 	Concurrency string          `json:"concurrency"`
+	MaxQueued   int             `json:"max_queued"` // absent or 0: the default
+	MaxRunning  int             `json:"max_running"`
+	Priority    int             `json:"priority"`
 	Retries     int             `json:"retries"`
 	Retry       retryIn         `json:"retry"`
 	Timeout     string          `json:"timeout"`
 	Grace       string          `json:"grace"`
 	Version     int64           `json:"version"` // of the job that was changed; absent: any
 
-	ID        json.RawMessage `json:"id"`
-	Num       json.RawMessage `json:"num"`
-	Origin    json.RawMessage `json:"origin"`
-	CreatedAt json.RawMessage `json:"created_at"`
-	UpdatedAt json.RawMessage `json:"updated_at"`
-	NextAt    json.RawMessage `json:"next_at"`
-	Last      json.RawMessage `json:"last"`
+	DependsOn     []dependencyIn `json:"depends_on"`
+	Once          bool           `json:"once"`
+	CatchUp       string         `json:"catch_up"`
+	CatchUpWindow string         `json:"catch_up_window"`
+	Jitter        string         `json:"jitter"`
+	StartsAt      string         `json:"starts_at"` // null or empty: no bound
+	EndsAt        string         `json:"ends_at"`
+	PausedUntil   string         `json:"paused_until"`
+
+	Tags        tagsIn            `json:"tags"`
+	Copies      int               `json:"copies"`
+	Metadata    map[string]string `json:"metadata"`
+	OutputLimit outputLimitIn     `json:"output_limit"`
+	Progress    string            `json:"progress"`
+	Retention   retentionIn       `json:"retention"`
+
+	ID         json.RawMessage `json:"id"`
+	Num        json.RawMessage `json:"num"`
+	Origin     json.RawMessage `json:"origin"`
+	CreatedAt  json.RawMessage `json:"created_at"`
+	UpdatedAt  json.RawMessage `json:"updated_at"`
+	NextAt     json.RawMessage `json:"next_at"`
+	Last       json.RawMessage `json:"last"`
+	Dependents json.RawMessage `json:"dependents"`
 }
 
 type scheduleIn struct {
@@ -51,9 +71,50 @@ type scheduleIn struct {
 }
 
 type retryIn struct {
-	Delay    string  `json:"delay"`
-	Factor   float64 `json:"factor"`
-	MaxDelay string  `json:"max_delay"`
+	Delay     string  `json:"delay"`
+	Factor    float64 `json:"factor"`
+	MaxDelay  string  `json:"max_delay"`
+	ExitCodes []int   `json:"exit_codes"`
+}
+
+type dependencyIn struct {
+	Job string `json:"job"`
+	On  string `json:"on"` // absent: success
+}
+
+type outputLimitIn struct {
+	Head int64 `json:"head"`
+	Tail int64 `json:"tail"`
+}
+
+type retentionIn struct {
+	MaxAge   string `json:"max_age"` // also in days: 30d
+	MaxCount int    `json:"max_count"`
+	MaxBytes int64  `json:"max_bytes"`
+}
+
+// tagsIn is a list of tags, or an object of tags with values, each of which is
+// the tag "name=value".
+type tagsIn []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *tagsIn) UnmarshalJSON(b []byte) error {
+	if b[0] != '{' {
+		return json.Unmarshal(b, (*[]string)(t))
+	}
+	var values map[string]string
+	if err := json.Unmarshal(b, &values); err != nil {
+		return err
+	}
+	*t = nil
+	for name, value := range values {
+		if value != "" {
+			name += "=" + value
+		}
+		*t = append(*t, name)
+	}
+	slices.Sort(*t)
+	return nil
 }
 
 // jobRequest is a job that was sent, as a form or as JSON.
@@ -109,35 +170,37 @@ func (r *jobRequest) bad(field, format string, args ...any) {
 	r.wrong = append(r.wrong, scheduler.FieldError{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
-// duration reads a duration; empty is 0, which means the default.
-func (r *jobRequest) duration(field, text string) time.Duration {
-	if text = strings.TrimSpace(text); text == "" {
-		return 0
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		r.bad(field, "is not a duration; write it like 30s, 5m or 1h30m")
-	}
-	return d
-}
-
 func (r *jobRequest) fromJSON(in jobIn) {
 	r.version = in.Version
 	r.draft = scheduler.Draft{
 		Name: in.Name, DisplayName: in.DisplayName, Notes: in.Notes, Enabled: in.Enabled == nil || *in.Enabled,
-		Schedules: r.schedules(in), Executor: in.Executor, Config: in.Config,
-		Concurrency: scheduler.Concurrency(in.Concurrency), Retries: in.Retries,
-		Retry: scheduler.RetryPolicy{
-			Delay: r.duration("retry.delay", in.Retry.Delay), Factor: in.Retry.Factor,
-			MaxDelay: r.duration("retry.max_delay", in.Retry.MaxDelay),
-		},
-		Timeout: r.duration("timeout", in.Timeout), Grace: r.duration("grace", in.Grace),
+		Schedules: r.schedules(in), Executor: cmp.Or(in.Executor, "shell"), Config: in.Config, Once: in.Once,
+		CatchUp: scheduler.CatchUp(in.CatchUp), CatchUpWindow: r.duration("catch_up_window", in.CatchUpWindow),
+		Jitter: r.duration("jitter", in.Jitter), StartsAt: r.time("starts_at", in.StartsAt),
+		EndsAt: r.time("ends_at", in.EndsAt), PausedUntil: r.time("paused_until", in.PausedUntil),
+		Tags: in.Tags, Copies: in.Copies, Metadata: in.Metadata,
 	}
-	if r.draft.Executor == "" {
-		r.draft.Executor = "shell"
+	for _, d := range in.DependsOn {
+		r.draft.DependsOn = append(r.draft.DependsOn, scheduler.Dependency{Job: d.Job, On: scheduler.Condition(d.On)})
 	}
 	if string(in.Config) == "null" {
 		r.draft.Config = nil
+	}
+	r.limits(in)
+}
+
+func (r *jobRequest) limits(in jobIn) {
+	d := &r.draft
+	d.Concurrency, d.MaxQueued, d.MaxRunning = scheduler.Concurrency(in.Concurrency), in.MaxQueued, in.MaxRunning
+	d.Priority, d.Retries = in.Priority, in.Retries
+	d.Retry = scheduler.RetryPolicy{
+		Delay: r.duration("retry.delay", in.Retry.Delay), Factor: in.Retry.Factor,
+		MaxDelay: r.duration("retry.max_delay", in.Retry.MaxDelay), ExitCodes: in.Retry.ExitCodes,
+	}
+	d.Timeout, d.Grace = r.duration("timeout", in.Timeout), r.duration("grace", in.Grace)
+	d.OutputLimit, d.Progress = scheduler.OutputLimit(in.OutputLimit), in.Progress
+	d.Retention = scheduler.Retention{
+		MaxAge: r.age("retention.max_age", in.Retention.MaxAge), MaxCount: in.Retention.MaxCount, MaxBytes: in.Retention.MaxBytes,
 	}
 }
 

@@ -1,12 +1,9 @@
 package handlers
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -62,11 +59,12 @@ func (s *Server) jobFilter(r *http.Request) (scheduler.JobFilter, views.JobQuery
 		Query: q.Text("q"), Enabled: q.Bool("enabled"), Executor: q.OneOf("executor", s.Executors...),
 		Origin: scheduler.Origin(q.OneOf("origin", "api", "page", "demo")),
 		State:  scheduler.State(q.OneOf("state", states...)), Sort: q.OneOf("sort", sorts...),
+		Tag: q.Text("tag"), Metadata: q.Below("metadata."),
 	}
 	f.Limit, f.Offset = q.Page(pageSize)
 	return f, views.JobQuery{
 		Q: f.Query, State: string(f.State), Enabled: q.Raw("enabled"), Executor: f.Executor, Sort: f.Sort,
-		Limit: f.Limit, Offset: f.Offset,
+		Tag: f.Tag, Metadata: f.Metadata, Limit: f.Limit, Offset: f.Offset,
 	}, q.Err()
 }
 
@@ -106,103 +104,30 @@ func (s *Server) jobRow(j scheduler.Job, stats scheduler.JobStats) views.JobRowP
 	}
 }
 
-// words says what schedules mean. One that cannot be read any more has no words.
-func (s *Server) words(schedules []scheduler.Schedule) []string {
-	words := make([]string, len(schedules))
-	for i, sch := range schedules {
-		if p, err := s.Service.PreviewSchedules([]scheduler.Schedule{sch}, 0); err == nil {
-			words[i] = strings.Join(p.Meaning, ", ")
-		}
-	}
-	return words
-}
-
-// nextFire is a job's next fire in its schedule's zone; zero when there is none.
-func (s *Server) nextFire(j scheduler.Job) time.Time {
-	if !j.Enabled || len(j.Schedules) == 0 {
-		return time.Time{}
-	}
-	at, ok := s.Timetable.Next(j.ID)
-	if !ok {
-		return time.Time{}
-	}
-	return at.In(zone(j.Schedules[0].Zone, s.Zone))
-}
-
-func (s *Server) showJob(c echo.Context) error {
-	j, stats, err := s.namedJob(c)
-	if err != nil {
-		return err
-	}
-	if form(c.Request()) == asJSON {
-		c.Response().Header().Set("ETag", etag(j))
-		return respond(c, http.StatusOK, answer{json: s.presentJob(j, stats)})
-	}
-	runs, total, err := s.Store.ListExecutions(c.Request().Context(), scheduler.ExecutionFilter{JobID: j.ID, Limit: runsShown})
-	if err != nil {
-		return err
-	}
-	props := views.JobProps{
-		Page: s.boardPage(c, cmp.Or(j.DisplayName, j.Name), views.NavJobs), Row: s.jobRow(j, stats), Fires: s.fires(j), Total: total,
-	}
-	for _, e := range runs {
-		props.Executions = append(props.Executions, views.ExecutionRowProps{
-			Execution: e, Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook,
-		})
-	}
-	return respond(c, http.StatusOK, answer{page: views.JobPage(props), fragment: views.JobBoard(props)})
-}
-
-// storedJob reads the job of the path.
-func (s *Server) storedJob(c echo.Context) (scheduler.Job, error) {
-	name, err := httpkit.Param(c, "name")
-	if err != nil {
-		return scheduler.Job{}, err
-	}
-	return s.Store.JobByName(c.Request().Context(), name)
-}
-
-// namedJob reads the job of the path, and what is said about it.
-func (s *Server) namedJob(c echo.Context) (scheduler.Job, scheduler.JobStats, error) {
-	j, err := s.storedJob(c)
-	if err != nil {
-		return j, scheduler.JobStats{}, err
-	}
-	stats, err := s.stats(c.Request().Context(), c, []scheduler.Job{j})
-	return j, stats[j.ID], err
-}
-
-// fires are a job's next fires over all of its schedules.
-func (s *Server) fires(j scheduler.Job) []views.Fire {
-	if !j.Enabled {
-		return nil
-	}
-	p, err := s.Service.PreviewSchedules(j.Schedules, firesShown)
-	if err != nil {
-		return nil
-	}
-	return viewFires(p.Fires)
-}
-
-func viewFires(from []scheduler.FireTime) []views.Fire {
-	fires := make([]views.Fire, len(from))
-	for i, f := range from {
-		fires[i] = views.Fire(f)
-	}
-	return fires
-}
-
 // deleteJob answers programs 204; a form goes to the list.
 func (s *Server) deleteJob(c echo.Context) error {
 	name, err := httpkit.Param(c, "name")
 	if err != nil {
 		return err
 	}
-	force := httpkit.ReadQuery(c.Request()).Text("force") == "true"
+	force, err := forced(c)
+	if err != nil {
+		return err
+	}
 	if err := s.Service.DeleteJob(c.Request().Context(), httpkit.Principal(c), name, force); err != nil {
 		return err
 	}
 	return s.done(c, http.StatusNoContent, "/jobs", views.Flash{Kind: views.FlashGood, Text: "Deleted " + name + "."}, answer{})
+}
+
+// forced reads force from the query, or from the page's form.
+func forced(c echo.Context) (bool, error) {
+	q := httpkit.ReadQuery(c.Request())
+	if force := q.Bool("force"); force != nil || q.Err() != nil {
+		return force != nil && *force, q.Err()
+	}
+	values, err := httpkit.Form(c)
+	return err == nil && values.Get("force") == "true", nil // a body is not required
 }
 
 func (s *Server) enableJob(c echo.Context) error  { return s.setEnabled(c, true) }

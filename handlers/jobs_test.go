@@ -24,7 +24,7 @@ func TestJobsOfPrograms(t *testing.T) {
 	want := jobOutForTest{
 		Name: "backup", Enabled: true, Schedule: "0 2 * * *", Timezone: "Europe/Berlin", Executor: "shell", Concurrency: "forbid",
 		Retries: 2, Timeout: "30s", Grace: "10s", Origin: "api", Version: 1, Config: map[string]any{"command": "tar c /srv"},
-		Schedules: []scheduleOut{{"0 2 * * *", "Europe/Berlin", "cron"}}, Retry: retryOut{"1s", 2, "1h0m0s"},
+		Schedules: []scheduleOut{{"0 2 * * *", "Europe/Berlin", "cron"}}, Retry: retryOut{"1s", 2, "1h0m0s", []int{}},
 	}
 	if d := cmp.Diff(want, made); d != "" {
 		t.Error(d)
@@ -168,7 +168,7 @@ func TestJobForm(t *testing.T) {
 		"config.dir": {""}, "retries": {"many"}, "retry.delay": {"5"}, "timeout": {"30s"}, "notes": {"<b>kept</b>"},
 	}
 	rec := w.expect(http.StatusUnprocessableEntity, post("/jobs", form))
-	for _, part := range []string{`value="61 * * * *"`, "line one", "B=x=y", "&lt;b&gt;kept", `value="many"`, "must be a whole number", "is not a duration", `id="f-schedule-error"`, "minute"} {
+	for _, part := range []string{`>61 * * * *</textarea>`, "line one", "B=x=y", "&lt;b&gt;kept", `value="many"`, "must be a whole number", "is not a duration", `id="f-schedule-error"`, "minute"} {
 		if !strings.Contains(rec.Body.String(), part) {
 			t.Errorf("the page lacks %q", part)
 		}
@@ -226,7 +226,7 @@ func TestFormKeepsWhatItDoesNotShow(t *testing.T) {
 	stored, err := w.store.JobByName(t.Context(), "api")
 	w.must(err)
 	form := url.Values{
-		"name": {"api"}, "executor": {"shell"}, "schedule": {"@weekly"}, "config.command": {""},
+		"name": {"api"}, "executor": {"shell"}, "schedule": {"@weekly\r\nTZ=UTC @daily"}, "config.command": {""},
 		"config.argv": {"a\r\nb c"}, "config.env": {"X=two\r\nlines"},
 	}
 	w.expect(http.StatusOK, ask{method: "POST", path: "/jobs/api", as: scheduler.Editor, form: form})

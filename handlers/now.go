@@ -24,8 +24,13 @@ var badStates = []scheduler.State{scheduler.Failed, scheduler.TimedOut, schedule
 
 // showNow is the start page: what fails, runs, waits and comes.
 func (s *Server) showNow(c echo.Context) error {
+	return s.nowPage(c, http.StatusOK, views.PauseProps{})
+}
+
+// nowPage is the start page with what was typed into its dialog.
+func (s *Server) nowPage(c echo.Context, status int, pause views.PauseProps) error {
 	ctx := c.Request().Context()
-	props := views.NowProps{Page: s.boardPage(c, "Now", views.NavNow)}
+	props := views.NowProps{Page: s.boardPage(c, "Now", views.NavNow), Pause: pause}
 	if s.Load != nil {
 		props.Busy, props.Slots = s.Load()
 	}
@@ -38,7 +43,7 @@ func (s *Server) showNow(c echo.Context) error {
 	if form(c.Request()) == asJSON {
 		a.json = s.presentNow(props)
 	}
-	return respond(c, http.StatusOK, a)
+	return respond(c, status, a)
 }
 
 func (s *Server) nowFailing(ctx context.Context, p *views.NowProps) error {
@@ -145,8 +150,8 @@ type endedOut struct {
 func (s *Server) presentNow(p views.NowProps) nowOut {
 	out := nowOut{
 		Failing: []jobOut{}, FailingTotal: p.FailingTotal, Next: []dueOut{}, Ended: []endedOut{},
-		Running: presentRows(p.Running), RunningTotal: p.RunningTotal,
-		Queued: presentRows(p.Queued), QueuedTotal: p.QueuedTotal,
+		Running: s.presentRows(p.Running), RunningTotal: p.RunningTotal,
+		Queued: s.presentRows(p.Queued), QueuedTotal: p.QueuedTotal,
 		Jobs: p.Jobs, Busy: p.Busy, Slots: p.Slots, Version: s.Version,
 	}
 	for _, r := range p.Failing {
@@ -161,10 +166,10 @@ func (s *Server) presentNow(p views.NowProps) nowOut {
 	return out
 }
 
-func presentRows(rows []views.ExecutionRowProps) []executionOut {
+func (s *Server) presentRows(rows []views.ExecutionRowProps) []executionOut {
 	out := make([]executionOut, len(rows))
 	for i := range rows {
-		out[i] = presentExecution(rows[i].Execution)
+		out[i] = s.presentExecution(rows[i].Execution)
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -34,6 +33,14 @@ func some[T comparable](v T) *T {
 	return &v
 }
 
+// orEmpty makes null an empty list.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
 type listOut[T any] struct {
 	Items  []T   `json:"items"`
 	Total  int64 `json:"total"`
@@ -41,85 +48,7 @@ type listOut[T any] struct {
 }
 
 func listOf[T any](items []T, total scheduler.Total) listOut[T] {
-	if items == nil {
-		items = []T{}
-	}
-	return listOut[T]{items, total.N, total.Capped}
-}
-
-type scheduleOut struct {
-	Text    string `json:"text"`
-	Zone    string `json:"zone"`
-	Grammar string `json:"grammar"`
-}
-
-type retryOut struct {
-	Delay    string  `json:"delay"`
-	Factor   float64 `json:"factor"`
-	MaxDelay string  `json:"max_delay"`
-}
-
-type jobOut struct {
-	ID          string          `json:"id"`
-	Num         int64           `json:"num"`
-	Name        string          `json:"name"`
-	DisplayName string          `json:"display_name"`
-	Notes       string          `json:"notes"`
-	Enabled     bool            `json:"enabled"`
-	Schedule    string          `json:"schedule"` // of the first; "" is none
-	Timezone    string          `json:"timezone"` // of the first
-	Schedules   []scheduleOut   `json:"schedules"`
-	Executor    string          `json:"executor"`
-	Config      json.RawMessage `json:"config"`
-	Concurrency string          `json:"concurrency"`
-	Retries     int             `json:"retries"`
-	Retry       retryOut        `json:"retry"`
-	Timeout     string          `json:"timeout"`
-	Grace       string          `json:"grace"`
-	Origin      string          `json:"origin"`
-	Version     int64           `json:"version"`
-	CreatedAt   instant         `json:"created_at"`
-	UpdatedAt   instant         `json:"updated_at"`
-	NextAt      instant         `json:"next_at"`
-	Last        *lastOut        `json:"last"` // the newest execution that left the queue
-}
-
-type lastOut struct {
-	ID         string  `json:"id"`
-	State      string  `json:"state"`
-	StartedAt  instant `json:"started_at"`
-	FinishedAt instant `json:"finished_at"`
-}
-
-func (s *Server) presentJob(j scheduler.Job, stats scheduler.JobStats) jobOut {
-	out := jobOut{
-		ID: j.ID, Num: j.Num, Name: j.Name, DisplayName: j.DisplayName, Notes: j.Notes, Enabled: j.Enabled,
-		Schedules: make([]scheduleOut, 0, len(j.Schedules)), Executor: j.Executor, Config: j.Config,
-		Concurrency: string(j.Concurrency), Retries: j.Retries,
-		Retry:   retryOut{j.Retry.Delay.String(), j.Retry.Factor, j.Retry.MaxDelay.String()},
-		Timeout: j.Timeout.String(), Grace: j.Grace.String(), Origin: string(j.Origin), Version: j.Version,
-		CreatedAt: instant(j.CreatedAt), UpdatedAt: instant(j.UpdatedAt), NextAt: instant(s.nextFire(j)),
-	}
-	for i, sch := range j.Schedules {
-		if i == 0 {
-			out.Schedule, out.Timezone = sch.Text, sch.Zone
-		}
-		out.Schedules = append(out.Schedules, scheduleOut(orCron(sch)))
-	}
-	if e := stats.Last; e != nil {
-		out.Last = &lastOut{e.ID, string(e.State), instant(e.StartedAt), instant(e.FinishedAt)}
-	}
-	return out
-}
-
-// defaultGrammar is what an empty Schedule.Grammar means.
-const defaultGrammar = "cron"
-
-func orCron(s scheduler.Schedule) struct{ Text, Zone, Grammar string } {
-	if s.Grammar == "" {
-		s.Grammar = defaultGrammar
-	}
-	return struct{ Text, Zone, Grammar string }{s.Text, s.Zone, s.Grammar}
+	return listOut[T]{orEmpty(items), total.N, total.Capped}
 }
 
 type triggerOut struct {
@@ -133,10 +62,14 @@ type executionOut struct {
 	JobID       string     `json:"job_id"`
 	State       string     `json:"state"`
 	Reason      string     `json:"reason"`
+	Wait        string     `json:"wait"` // "", "time" or "turn"
 	Attempt     int        `json:"attempt"`
 	Group       string     `json:"group"`
 	Trigger     triggerOut `json:"trigger"`
+	Priority    int        `json:"priority"`
+	Tags        []string   `json:"tags"`
 	DueAt       instant    `json:"due_at"`
+	RunAt       instant    `json:"run_at"`
 	QueuedAt    instant    `json:"queued_at"`
 	StartedAt   instant    `json:"started_at"`
 	FinishedAt  instant    `json:"finished_at"`
@@ -148,11 +81,23 @@ type executionOut struct {
 	Duration    *string    `json:"duration"` // null until it has ended
 	OutputBytes int64      `json:"output_bytes"`
 	OutputLines int64      `json:"output_lines"`
+	Progress    *float64   `json:"progress"` // percent; null: nothing is known
 }
 
-func presentExecution(e scheduler.Execution) executionOut {
+// explained is an execution whose reason, while it is queued, is why it waits now
+// and not why it began to.
+func (s *Server) explained(e scheduler.Execution) scheduler.Execution {
+	if e.State == scheduler.Queued {
+		e.Reason = s.Service.Waiting(&e)
+	}
+	return e
+}
+
+func (s *Server) presentExecution(e scheduler.Execution) executionOut {
+	e = s.explained(e)
 	out := executionOut{
 		ID: e.ID, Job: e.JobName, JobID: e.JobID, State: string(e.State), Reason: e.Reason,
+		Wait: string(e.Wait), Priority: e.Priority, Tags: orEmpty(e.Tags), RunAt: instant(e.RunAt),
 		Attempt: e.Attempt, Group: e.Group, Trigger: triggerOut{string(e.Trigger.Kind), some(e.Trigger.By)},
 		DueAt: instant(e.DueAt), QueuedAt: instant(e.QueuedAt),
 		StartedAt: instant(e.StartedAt), FinishedAt: instant(e.FinishedAt),
@@ -162,16 +107,19 @@ func presentExecution(e scheduler.Execution) executionOut {
 	if e.CPUTime != 0 {
 		out.CPUTime = some(e.CPUTime.String())
 	}
+	if e.Progress >= 0 {
+		out.Progress = &e.Progress
+	}
 	if !e.StartedAt.IsZero() && !e.FinishedAt.IsZero() {
 		out.Duration = some(e.FinishedAt.Sub(e.StartedAt).String())
 	}
 	return out
 }
 
-func presentExecutions(all []scheduler.Execution) []executionOut {
+func (s *Server) presentExecutions(all []scheduler.Execution) []executionOut {
 	out := make([]executionOut, len(all))
 	for i := range all {
-		out[i] = presentExecution(all[i])
+		out[i] = s.presentExecution(all[i])
 	}
 	return out
 }

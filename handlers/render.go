@@ -133,7 +133,7 @@ func (s *Server) back(c echo.Context, to string) string {
 func (s *Server) page(c echo.Context, title string, active views.Nav) views.Page {
 	p := httpkit.Principal(c)
 	page := views.Page{
-		Title: title, Active: active, User: p.Name, Role: p.Role, Now: s.Now(), Zone: s.Zone,
+		Title: title, Active: active, User: p.Name, Role: p.Role, Now: s.Now(), Zone: s.Zone, Freeze: s.Service.Frozen(),
 	}
 	if form(c.Request()) == asPage {
 		page.Flash = takeFlash(c)

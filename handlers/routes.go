@@ -31,6 +31,9 @@ func (s *Server) routes() []route {
 	return []route{
 		{get, "/", s.showNow, private},
 		{get, "/events", s.events, private},
+		{get, "/freeze", s.showFreeze, private},
+		{post, "/freeze", s.freeze, private},
+		{post, "/unfreeze", s.unfreeze, private},
 
 		{get, "/jobs", s.listJobs, private},
 		{post, "/jobs", s.createJob, private},
@@ -46,6 +49,8 @@ func (s *Server) routes() []route {
 		{post, "/jobs/:name/run", s.runJob, private},
 		{post, "/jobs/:name/enable", s.enableJob, private},
 		{post, "/jobs/:name/disable", s.disableJob, private},
+		{post, "/jobs/:name/pause", s.pauseJob, private},
+		{post, "/jobs/:name/unpause", s.unpauseJob, private},
 
 		{get, "/executions", s.listExecutions, private},
 		{get, "/executions/:id", s.showExecution, private},

@@ -25,6 +25,7 @@ GET /executions/:id
 GET /executions/:id/lines
 GET /executions/:id/output
 GET /favicon.ico
+GET /freeze
 GET /health/liveness
 GET /health/readiness
 GET /jobs
@@ -41,12 +42,15 @@ GET /settings/users
 GET /static/*
 POST /executions/:id/retry
 POST /executions/:id/stop
+POST /freeze
 POST /jobs
 POST /jobs/:name
 POST /jobs/:name/delete
 POST /jobs/:name/disable
 POST /jobs/:name/enable
+POST /jobs/:name/pause
 POST /jobs/:name/run
+POST /jobs/:name/unpause
 POST /jobs/preview
 POST /login
 POST /logout
@@ -56,6 +60,7 @@ POST /settings/users
 POST /settings/users/:name/delete
 POST /settings/users/:name/password
 POST /settings/users/:name/role
+POST /unfreeze
 PUT /jobs/:name
 `
 
@@ -147,6 +152,10 @@ func TestRoles(t *testing.T) {
 		{"POST", "/jobs/one/run", scheduler.Operator, "", nil},
 		{"POST", "/jobs/one/enable", scheduler.Operator, "", nil},
 		{"POST", "/jobs/one/disable", scheduler.Operator, "", nil},
+		{"POST", "/jobs/one/pause", scheduler.Operator, `{"until":"1h"}`, url.Values{"until": {"1h"}}},
+		{"POST", "/jobs/one/unpause", scheduler.Operator, "", nil},
+		{"POST", "/freeze", scheduler.Operator, `{"reason":"x"}`, url.Values{"reason": {"x"}}},
+		{"POST", "/unfreeze", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/stop", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/retry", scheduler.Operator, "", nil},
 		{"GET", "/jobs/new", scheduler.Editor, "", nil},

@@ -28,6 +28,7 @@ const (
 	heartbeat   = 15 * time.Second       // so that proxies and browsers know the stream lives
 	boardPace   = 200 * time.Millisecond // at most five board frames a second
 	outputPace  = 100 * time.Millisecond // at most ten output frames a second
+	waitPace    = 2 * time.Second        // how old the reason why an execution waits may be
 	stallLimit  = 5 * time.Second        // a reader that takes nothing for so long is let go
 	boardReplay = 15 * time.Second       // what a page may have missed between its HTML and its stream
 	outputFrame = 256 << 10              // bytes of output in one frame, but for a longer line
@@ -261,8 +262,13 @@ func (f *feeder) feed(ctx context.Context) {
 			return
 		}
 		update = sub.Take()
+		update.Touched = update.Touched || f.waits()
 	}
 }
+
+// waits reports whether the watched execution waits: for what may change without
+// an event of its own.
+func (f *feeder) waits() bool { return f.seen.State == scheduler.Queued }
 
 // wait returns when there may be something new, and reports false when the
 // stream is to end.
@@ -280,6 +286,10 @@ func (f *feeder) wait(ctx context.Context, sub scheduler.Subscription, beat *tim
 		return false
 	case <-rest.C:
 	}
+	var look <-chan time.Time
+	if f.waits() {
+		look = time.After(waitPace)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -287,6 +297,8 @@ func (f *feeder) wait(ctx context.Context, sub scheduler.Subscription, beat *tim
 		case <-sub.Done():
 			return false
 		case <-sub.Wake():
+			return true
+		case <-look:
 			return true
 		case <-beat.C:
 			if !f.allowed(ctx) {
@@ -338,6 +350,9 @@ func (f *feeder) sendBoard(ctx context.Context, u scheduler.Update) {
 				changed = append(changed, *e.Execution)
 			} else if !f.watch.html {
 				f.sendJSON(ctx, "job", map[string]string{"id": e.JobID})
+			} else if e.JobID == "" { // everything was paused, or goes on
+				f.page.Freeze = f.server.Service.Frozen()
+				f.render(ctx, "execution", views.FreezePatch(f.page))
 			}
 		}
 		f.sendChanges(ctx, changed)
@@ -349,7 +364,7 @@ func (f *feeder) sendBoard(ctx context.Context, u scheduler.Update) {
 func (f *feeder) sendChanges(ctx context.Context, changed []scheduler.Execution) {
 	if !f.watch.html {
 		for i := range changed {
-			f.sendJSON(ctx, "execution", presentExecution(changed[i]))
+			f.sendJSON(ctx, "execution", f.server.presentExecution(changed[i]))
 		}
 		return
 	}
@@ -401,14 +416,15 @@ func (f *feeder) sendExecution(ctx context.Context) (ended bool) {
 	}
 	for f.sendOutput(ctx, outputFrame) {
 	}
-	if e.State == f.seen.State && e.Reason == f.seen.Reason {
+	e = f.server.explained(e)
+	if e.State == f.seen.State && e.Reason == f.seen.Reason && e.Progress == f.seen.Progress {
 		return e.State.Final()
 	}
 	f.seen = e
 	if !f.watch.html {
-		f.sendJSON(ctx, "execution", presentExecution(e))
+		f.sendJSON(ctx, "execution", f.server.presentExecution(e))
 		if e.State.Final() {
-			f.sendJSON(ctx, "end", presentExecution(e))
+			f.sendJSON(ctx, "end", f.server.presentExecution(e))
 		}
 		return e.State.Final()
 	}

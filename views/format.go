@@ -201,23 +201,27 @@ func lookOf(s scheduler.State) look {
 func StateLabel(s scheduler.State) string { return lookOf(s).Label }
 
 func triggerWords(t scheduler.Trigger) string {
-	var s string
-	switch t.Kind {
+	if t.By == "" || t.Kind == scheduler.TriggerSchedule {
+		return triggerLabel(t.Kind)
+	}
+	return triggerLabel(t.Kind) + ", " + t.By
+}
+
+func triggerLabel(k scheduler.TriggerKind) string {
+	switch k {
 	case scheduler.TriggerSchedule:
 		return "Schedule"
 	case scheduler.TriggerManual:
-		s = "By hand"
+		return "By hand"
 	case scheduler.TriggerAPI:
-		s = "API"
+		return "API"
 	case scheduler.TriggerRetry:
-		s = "Retry"
+		return "Retry"
+	case scheduler.TriggerDependency:
+		return "Another job"
 	default:
-		s = string(t.Kind)
+		return string(k)
 	}
-	if t.By != "" {
-		s += ", " + t.By
-	}
-	return s
 }
 
 func executorLabel(kind string) string {
@@ -272,6 +276,17 @@ func (r ExecutionRowProps) ending() string {
 	}
 	return strings.Join(parts, " · ")
 }
+
+// waiting is what a queued execution waits for, after how long it has.
+func (r ExecutionRowProps) waiting() string {
+	if why := r.ending(); why != "" {
+		return ": " + why
+	}
+	return ""
+}
+
+// percent is what the output said of the progress.
+func (r ExecutionRowProps) percent() int { return int(min(max(r.Execution.Progress, 0), 100)) }
 
 func (r ExecutionRowProps) codeLabel() string {
 	if r.Executor == "http" {

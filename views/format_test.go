@@ -135,7 +135,7 @@ func TestHourShapesStayInside(t *testing.T) {
 func TestFormValuesComeBack(t *testing.T) {
 	v := FormValues(sampleJobs()[0].Job.Draft)
 	for name, want := range map[string]string{
-		"name": "nightly-backup", "enabled": "true", "schedule": "30 2 * * *", "timezone": "Europe/Berlin", "schedules": "1",
+		"name": "nightly-backup", "enabled": "true", "schedule": "30 2 * * *", "timezone": "Europe/Berlin",
 		"timeout": "5m", "grace": "10s", "retry.delay": "1s", "retry.factor": "2", "retry.max_delay": "1h", "retries": "2",
 		"config.env": "RESTIC_REPOSITORY=/srv/backup\nTZ=UTC", "config.dir": "/srv", "concurrency": "forbid",
 	} {

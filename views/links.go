@@ -1,6 +1,7 @@
 package views
 
 import (
+	"maps"
 	"net/url"
 	"strconv"
 
@@ -43,9 +44,26 @@ func query(path string, pairs ...string) string {
 }
 
 func (q JobQuery) path(offset int) string {
-	return query("/jobs", "q", q.Q, "state", q.State, "enabled", q.Enabled, "executor", q.Executor,
-		"sort", q.Sort, "limit", atoi0(q.Limit), "offset", atoi0(offset))
+	pairs := []string{
+		"q", q.Q, "state", q.State, "enabled", q.Enabled, "executor", q.Executor, "tag", q.Tag,
+		"sort", q.Sort, "limit", atoi0(q.Limit), "offset", atoi0(offset),
+	}
+	for k, v := range q.Metadata {
+		pairs = append(pairs, "metadata."+k, v)
+	}
+	return query("/jobs", pairs...)
 }
+
+// without is the list with one entry of metadata less.
+func (q JobQuery) without(key string) string {
+	q.Metadata = maps.Clone(q.Metadata)
+	delete(q.Metadata, key)
+	return q.path(0)
+}
+
+func tagPath(tag string) string { return query("/jobs", "tag", tag) }
+
+func metadataPath(key, value string) string { return query("/jobs", "metadata."+key, value) }
 
 func (q JobQuery) sorted(by string) string {
 	if q.Sort == by || q.Sort == "" && by == "name" {
@@ -56,7 +74,7 @@ func (q JobQuery) sorted(by string) string {
 }
 
 func (q JobQuery) narrowed() bool {
-	return q.Q != "" || q.State != "" || q.Enabled != "" || q.Executor != ""
+	return q.Q != "" || q.State != "" || q.Enabled != "" || q.Executor != "" || q.Tag != "" || len(q.Metadata) > 0
 }
 
 func (q ExecutionQuery) path(offset int) string {

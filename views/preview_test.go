@@ -21,6 +21,9 @@ func samplePages() map[string]templ.Component {
 	empty.Jobs = 0
 	calm := sampleNowProps()
 	calm.Failing, calm.FailingTotal, calm.Running, calm.RunningTotal, calm.Queued, calm.QueuedTotal = nil, 0, nil, 0, nil, 0
+	frozen := sampleNowProps()
+	frozen.Freeze = scheduler.Freeze{Since: sampleNow.Add(-4 * time.Minute), Until: sampleNow.Add(time.Hour), By: "ada", Reason: "the storage is being moved"}
+	calm.Pause = PauseProps{Reason: "the storage is being moved", Until: "soon", Errors: map[string]string{"until": "is neither a duration nor a time"}}
 	jobs := sampleJobs()
 	viewer := samplePage("Jobs", NavJobs)
 	viewer.Role = scheduler.Viewer
@@ -37,12 +40,13 @@ func samplePages() map[string]templ.Component {
 	return map[string]templ.Component{
 		"now":            NowPage(sampleNowProps()),
 		"now-calm":       NowPage(calm),
+		"now-frozen":     NowPage(frozen),
 		"now-empty":      NowPage(empty),
 		"jobs":           JobsPage(JobsProps{Page: samplePage("Jobs", NavJobs), Query: JobQuery{Limit: 50}, Rows: jobs, Total: scheduler.Total{N: 6}, Executors: []string{"http", "shell"}}),
 		"jobs-viewer":    JobsPage(JobsProps{Page: viewer, Query: JobQuery{Limit: 2, Offset: 2, Sort: "-name"}, Rows: jobs[:2], Total: scheduler.Total{N: 10000, Capped: true}}),
 		"jobs-empty":     JobsPage(JobsProps{Page: samplePage("Jobs", NavJobs)}),
 		"jobs-nothing":   JobsPage(JobsProps{Page: samplePage("Jobs", NavJobs), Query: JobQuery{Q: "zzz"}}),
-		"job":            JobPage(JobProps{Page: samplePage("Nightly backup", NavJobs), Row: jobs[0], Fires: sampleFires(), Executions: sampleRows(), Total: scheduler.Total{N: 1239}}),
+		"job":            JobPage(sampleJobProps()),
 		"form":           JobFormPage(sampleForm()),
 		"form-errors":    JobFormPage(sampleFaultyForm()),
 		"executions":     ExecutionsPage(ExecutionsProps{Page: samplePage("Executions", NavExecutions), Query: ExecutionQuery{Limit: 50}, Rows: sampleRows(), Total: scheduler.Total{N: 40123}}),

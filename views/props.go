@@ -35,7 +35,8 @@ type Page struct {
 	Role   scheduler.Role
 	Flash  Flash
 	Now    time.Time
-	Zone   *time.Location // nil is UTC
+	Zone   *time.Location   // nil is UTC
+	Freeze scheduler.Freeze // when everything is paused, every page says so
 
 	// Topics are what the page's board connection asks /events for. Empty opens
 	// none; the execution page opens its own.
@@ -124,8 +125,17 @@ type NowProps struct {
 	// Totals, when the lists above are cut.
 	FailingTotal, RunningTotal, QueuedTotal int64
 
+	Pause PauseProps // of everything
+
 	Jobs        int64 // how many jobs there are; 0 shows the welcome
 	Busy, Slots int   // of this server's worker; Slots 0 hides them
+}
+
+// PauseProps is what was typed into a dialog that pauses, and what is wrong with
+// it: reason, until. It is open from the start when something is.
+type PauseProps struct {
+	Reason, Until string
+	Errors        map[string]string
 }
 
 // JobRowProps is a job with what a list says about it.
@@ -143,6 +153,8 @@ type JobQuery struct {
 	State    string // of the newest ended execution
 	Enabled  string // "", "true", "false"
 	Executor string
+	Tag      string
+	Metadata map[string]string // entries that a job has, all of them
 	Sort     string
 	Limit    int
 	Offset   int
@@ -162,16 +174,17 @@ type JobProps struct {
 	Page
 	Row        JobRowProps
 	Fires      []Fire // the next five
+	Dependents []scheduler.Dependent
+	Pause      PauseProps
 	Executions []ExecutionRowProps
 	Total      scheduler.Total // of the job's executions
 }
 
 // JobFormProps are the job form's, for a new job and for an existing one.
-// Values and Errors are keyed by the JSON names of the fields: name,
-// display_name, notes, enabled ("true"), schedule, timezone, executor,
-// config.command …, concurrency, retries, retry.delay, retry.factor,
-// retry.max_delay, timeout, grace. Values holds what was typed, so that nothing
-// is lost with an error; FormValues makes it from a draft.
+// Values and Errors are keyed by the JSON names of the fields, an object's with
+// dots: name, enabled ("true"), schedule (one a line), config.command …,
+// retry.delay. Values holds what was typed, so that nothing is lost with an error;
+// FormValues makes it from a draft.
 type JobFormProps struct {
 	Page
 	Job     string // name of the job being edited as it is stored; empty: a new one

@@ -234,10 +234,11 @@ func keep(p *Page) { p.Role = scheduler.Admin }
 
 func poisonedPages(s string) map[string]templ.Component {
 	now := poisoned(sampleNowProps(), s)
+	now.Freeze.Since = sampleNow
 	keep(&now.Page)
 	jobs := poisoned(JobsProps{Page: samplePage("", NavJobs), Query: JobQuery{Limit: 2}, Rows: sampleJobs(), Executors: []string{"x"}}, s)
 	keep(&jobs.Page)
-	job := poisoned(JobProps{Page: samplePage("", NavJobs), Row: sampleJobs()[0], Fires: sampleFires(), Executions: sampleRows()}, s)
+	job := poisoned(sampleJobProps(), s)
 	keep(&job.Page)
 	form := poisoned(sampleFaultyForm(), s)
 	keep(&form.Page)
@@ -254,6 +255,7 @@ func poisonedPages(s string) map[string]templ.Component {
 		"live": ExecutionPage(live), "users": SettingsUsersPage(users), "tokens": SettingsTokensPage(tokens),
 		"login":    LoginPage(poisoned(LoginProps{}, s)),
 		"error":    ErrorPage(poisoned(ErrorProps{Status: 500}, s)),
+		"freeze":   FreezePatch(now.Page),
 		"patch":    ExecutionPatch(list.Page, list.Rows[0]),
 		"row":      ExecutionRow(list.Page, list.Rows[3]),
 		"end":      EndNote(live),
@@ -292,7 +294,11 @@ func TestFormKeepsWhatWasTyped(t *testing.T) {
 	doc := parse(t, render(t, JobFormPage(p)))
 	for id, want := range map[string]string{"f-name": "nightly/backup", "f-schedule": "61 2 * * *", "f-timeout": "soon", "f-config-url": "example.com"} {
 		n := byID(doc, id)
-		if got, _ := attr(n, "value"); got != want {
+		got, _ := attr(n, "value")
+		if n.Data == "textarea" {
+			got = text(n)
+		}
+		if got != want {
 			t.Errorf("%s holds %q, want %q", id, got, want)
 		}
 		if bad, _ := attr(n, "aria-invalid"); bad != "true" {

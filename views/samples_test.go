@@ -24,14 +24,14 @@ func exit(n int) *int { return &n }
 
 func sampleExecution(i int, job string, state scheduler.State) scheduler.Execution {
 	e := scheduler.Execution{
-		ID: fmt.Sprintf("018f%04d", i), JobID: "job" + job, JobName: job, State: state, Attempt: 1, Worker: "local",
+		ID: fmt.Sprintf("018f%04d", i), JobID: "job" + job, JobName: job, State: state, Attempt: 1, Worker: "local", Progress: -1,
 		Trigger: scheduler.Trigger{Kind: scheduler.TriggerSchedule},
 		DueAt:   sampleNow.Add(-time.Duration(i) * 7 * time.Minute),
 	}
 	e.Group, e.RunAt, e.QueuedAt = e.ID, e.DueAt, e.DueAt.Add(3*time.Millisecond)
 	switch state {
 	case scheduler.Queued:
-		e.Reason = "waits for a slot: 4 of 4 in use"
+		e.Reason = "4 of 4 slots busy"
 		return e
 	case scheduler.Skipped:
 		e.Reason, e.FinishedAt = "018f0001 was still running (concurrency forbid)", e.QueuedAt
@@ -121,6 +121,23 @@ func sampleJobs() []JobRowProps {
 	return []JobRowProps{a, b, c, d, e, f}
 }
 
+// sampleJobProps is a job with everything that one can have.
+func sampleJobProps() JobProps {
+	row := sampleJobs()[0]
+	d := &row.Job.Draft
+	d.Schedules = append(d.Schedules, scheduler.Schedule{Text: "0 9 * * SAT", Zone: "Asia/Tokyo"})
+	row.Words = append(row.Words, "at 09:00 on Saturday")
+	d.Concurrency, d.MaxQueued, d.MaxRunning, d.Priority = scheduler.Queue, 5, 2, 10
+	d.Retry.ExitCodes, d.CatchUp, d.CatchUpWindow, d.Jitter = []int{1, 75}, scheduler.CatchUpAll, 24*time.Hour, time.Minute
+	d.PausedUntil, d.StartsAt, d.EndsAt = sampleNow.Add(3*time.Hour), sampleNow.Add(time.Hour), sampleNow.AddDate(0, 1, 0)
+	d.DependsOn = []scheduler.Dependency{{Job: "invoice-export", On: scheduler.OnSuccess}, {Job: "health", On: scheduler.OnAny}}
+	d.Tags, d.Metadata, d.Progress = []string{"backup", "disk=large"}, map[string]string{"team": "storage", "ticket": "OPS-17"}, `(\d+)%`
+	d.OutputLimit, d.Retention = scheduler.OutputLimit{Head: 1 << 20, Tail: 4 << 20}, scheduler.Retention{MaxAge: 30 * 24 * time.Hour, MaxCount: 1000}
+	p := JobProps{Page: samplePage("Nightly backup", NavJobs), Row: row, Fires: sampleFires(), Executions: sampleRows(), Total: scheduler.Total{N: 1239}}
+	p.Dependents = []scheduler.Dependent{{Job: "report", On: scheduler.OnSuccess}, {Job: "page-somebody", On: scheduler.OnFailure}}
+	return p
+}
+
 func sampleRows() []ExecutionRowProps {
 	var rows []ExecutionRowProps
 	for i, s := range []scheduler.State{
@@ -135,6 +152,8 @@ func sampleRows() []ExecutionRowProps {
 			e.Trigger = scheduler.Trigger{Kind: scheduler.TriggerManual, By: "ada"}
 		case 5:
 			e.Trigger = scheduler.Trigger{Kind: scheduler.TriggerAPI, By: "deploy-pipeline"}
+		case 10:
+			e.Trigger = scheduler.Trigger{Kind: scheduler.TriggerDependency, By: "health"}
 		}
 		r := ExecutionRowProps{Execution: e, Median: 10 * time.Minute}
 		if i%3 == 0 {
@@ -142,6 +161,7 @@ func sampleRows() []ExecutionRowProps {
 		}
 		rows = append(rows, r)
 	}
+	rows[0].Execution.Progress = 42
 	rows[0].Execution.StartedAt = sampleNow.Add(-4*time.Minute - 11*time.Second)
 	return rows
 }
@@ -232,7 +252,7 @@ func sampleLive(state scheduler.State) ExecutionProps {
 
 func sampleForm() JobFormProps {
 	p := samplePage("Edit", NavJobs)
-	d := sampleJobs()[0].Job.Draft
+	d := sampleJobProps().Row.Job.Draft
 	return JobFormProps{
 		Page: p, Job: d.Name, Version: 3, Values: FormValues(d), Zones: []string{"Europe/Berlin", "UTC"}, Server: "Europe/Berlin",
 		Preview: PreviewProps{Page: p, Text: "30 2 * * *", Grammar: "Five fields: minute, hour, day of month, month, day of week", Words: "at 02:30 every day", Fires: sampleFires()},

@@ -28,6 +28,14 @@ export interface JobBody {
   display_name?: string
   notes?: string
   enabled?: boolean
+  max_queued?: number
+  priority?: number
+  depends_on?: { job: string; on?: string }[]
+  ends_at?: string
+  paused_until?: string
+  tags?: string[]
+  metadata?: Record<string, string>
+  progress?: string
 }
 
 /** The native JSON as a program uses it, with HTTP Basic. For setting scenes: tests look at pages. */

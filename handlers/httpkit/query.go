@@ -2,6 +2,7 @@ package httpkit
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -52,6 +53,27 @@ func (q *Query) Text(name string) string {
 		return ""
 	}
 	return v
+}
+
+// Below returns the parameters whose names begin with prefix, without it; nil
+// when there are none.
+func (q *Query) Below(prefix string) map[string]string {
+	var found map[string]string
+	for _, full := range slices.Sorted(maps.Keys(q.values)) {
+		name, ok := strings.CutPrefix(full, prefix)
+		if !ok || q.values.Get(full) == "" {
+			continue
+		}
+		if problem := plain(name, 500); problem != "" {
+			q.bad(strings.TrimSuffix(prefix, "."), "%s", problem)
+			continue
+		}
+		if found == nil {
+			found = map[string]string{}
+		}
+		found[name] = q.Text(full)
+	}
+	return found
 }
 
 // Raw returns a parameter as it came, for showing it again.

@@ -86,6 +86,14 @@
     });
   }
 
+  // One that is open in the page has an answer that was wrong: it is a dialog again.
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const dialog of document.querySelectorAll("dialog[open]")) {
+      dialog.close();
+      dialog.showModal();
+    }
+  });
+
   document.addEventListener("submit", (event) => {
     const form = event.target;
     const dialog = $("ask");
@@ -231,7 +239,8 @@
     for (const el of document.querySelectorAll("[data-refresh]")) {
       if (el.dataset.job && el.dataset.job !== change.job) continue;
       const kind = el.dataset.refresh;
-      if (kind === "any" || (kind === "new" && !change.known) || (kind === "end" && change.final)) refresh(el);
+      if (kind === "any" || (kind === "new" && !change.known) || (kind === "end" && change.final) ||
+        (change.final && el.querySelector("[data-waits]"))) refresh(el); // why others wait is another reason now
     }
   }
 
@@ -271,6 +280,7 @@
       for (const cell of patch.content.querySelectorAll("[data-execution]")) {
         noticed({ job: cell.dataset.ofJob, known: $(cell.id) !== null, final: cell.dataset.final !== undefined });
       }
+      if (patch.content.querySelector("#freeze")) refreshAll();
       for (const cell of [...patch.content.children]) if (!$(cell.id)) cell.remove();
       keepFocus();
       return patch.innerHTML;
