@@ -24,7 +24,7 @@ func (f dataFlags) open(ctx context.Context, log *slog.Logger) (*db.Store, error
 	if err := os.MkdirAll(f.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	return db.Open(ctx, db.Options{Path: filepath.Join(f.Data, "belfry.db"), URL: f.Database, Log: log})
+	return db.Open(ctx, db.Options{Path: f.file(), URL: f.Database, Log: log})
 }
 
 // instance names the data folder for as long as it stays where it is, so that a
