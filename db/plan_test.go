@@ -126,6 +126,7 @@ func TestPlans(t *testing.T) {
 		t.Error(err)
 	}
 	x.what = "in transactions"
+	s.tagged.Store(true) // so that claims look for tags
 	err = s.write(ctx, func(t *tx) error {
 		x := *x
 		x.querier = t.querier
@@ -134,6 +135,30 @@ func TestPlans(t *testing.T) {
 			return err
 		}
 		if _, err := t.Claim(ctx, scheduler.Worker{Name: "w"}, at, 5); err != nil {
+			return err
+		}
+		if _, err := t.ExpireEnded(ctx, at, at, 5); err != nil {
+			return err
+		}
+		if _, err := t.ExpireJob(ctx, "j", at, 5); err != nil {
+			return err
+		}
+		if _, err := t.Waiting(ctx, at, 5); err != nil {
+			return err
+		}
+		if _, _, err := t.NextTurn(ctx, "j"); err != nil {
+			return err
+		}
+		if _, err := t.LastOutcome(ctx, "j"); err != nil {
+			return err
+		}
+		if _, err := t.LastDue(ctx, "j"); err != nil {
+			return err
+		}
+		if _, err := t.Dependents(ctx, "j"); err != nil {
+			return err
+		}
+		if _, err := t.Satisfied(ctx, "j"); err != nil {
 			return err
 		}
 		_, err := t.PurgeDeleted(ctx, 5)

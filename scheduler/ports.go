@@ -14,6 +14,7 @@ import (
 type Store interface {
 	JobStore
 	ExecutionStore
+	HistoryStore
 	OutputStore
 	UserStore
 
@@ -78,6 +79,17 @@ type ExecutionStore interface {
 	Ended(ctx context.Context, t time.Time) ([]HourCount, error)
 }
 
+// HistoryStore bounds what is kept.
+type HistoryStore interface {
+	// Histories lists the jobs with a Retention of their own, and those with more
+	// than above executions that ended, unless above is 0.
+	Histories(ctx context.Context, above int) ([]History, error)
+	// OutputTotal sums the output of a job, or with "" of all.
+	OutputTotal(ctx context.Context, jobID string) (bytes int64, err error)
+	// Shrink gives the room of what was deleted back to the system.
+	Shrink(ctx context.Context) error
+}
+
 // OutputStore reads what runs wrote. An execution without output has none of
 // these; that is not an error. Chunks returned may be joined or cut differently
 // from how they were stored.
@@ -131,6 +143,13 @@ type Tx interface {
 	// PurgeDeleted deletes at most limit executions of deleted jobs that are not
 	// active, with their output, and reports whether there are more.
 	PurgeDeleted(ctx context.Context, limit int) (more bool, err error)
+
+	// ExpireEnded deletes at most limit executions that ended from an instant on and
+	// before another, the oldest first; ExpireJob those of one job, by due time. What
+	// is active stays with its group, and so do the newest success and the newest bad
+	// end of each job.
+	ExpireEnded(ctx context.Context, from, before time.Time, limit int) (Expired, error)
+	ExpireJob(ctx context.Context, jobID string, before time.Time, limit int) (Expired, error)
 
 	// ActiveExecutions lists what is queued or running of a job, oldest first, at
 	// most limit.

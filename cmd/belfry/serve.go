@@ -25,6 +25,9 @@ type serveCmd struct {
 	SessionTTL     time.Duration  `help:"How long a login lasts." default:"168h" name:"session-ttl"`
 	Slots          int            `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
 	Tags           []string       `help:"What jobs may ask for of this server's worker." placeholder:"TAG"`
+	KeepAge        time.Duration  `help:"How long executions are kept after they ended; 0 is for ever. The last success and the last failure of each job always stay." default:"2160h"`
+	KeepCount      int            `help:"How many executions that ended are kept of each job; 0 is all." default:"0"`
+	KeepBytes      int64          `help:"How many bytes of output are kept of all jobs together; 0 is all." default:"0"`
 	DrainGrace     time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
 	AdminPassword  string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
 }
@@ -33,6 +36,9 @@ type serveCmd struct {
 func (c *serveCmd) Validate() error {
 	if c.Slots < 0 {
 		return errors.New("--slots must not be negative")
+	}
+	if c.KeepAge < 0 || c.KeepCount < 0 || c.KeepBytes < 0 {
+		return errors.New("--keep-age, --keep-count and --keep-bytes must not be negative")
 	}
 	if c.DrainGrace < 0 || c.SessionTTL <= 0 {
 		return errors.New("--drain-grace and --session-ttl must be positive durations")

@@ -153,7 +153,7 @@ func begin(group *sync.WaitGroup, work func(context.Context)) context.CancelFunc
 }
 
 // doChores does what nobody waits for: once a minute it brings the timetable in
-// line with the store, purges deleted jobs, and forgets old sessions.
+// line with the store, purges deleted jobs, and forgets old sessions and executions.
 func (a *app) doChores(ctx context.Context, scheduled map[string]bool) {
 	every := time.NewTicker(time.Minute)
 	defer every.Stop()
@@ -163,6 +163,12 @@ func (a *app) doChores(ctx context.Context, scheduled map[string]bool) {
 		}
 		if err := a.store.DropExpired(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			a.service.Log.Error("forget old sessions", "error", err)
+		}
+		keep := scheduler.Keep{Age: a.flags.KeepAge, Count: a.flags.KeepCount, Bytes: a.flags.KeepBytes}
+		if n, err := a.service.Retain(ctx, keep); err != nil && ctx.Err() == nil {
+			a.service.Log.Error("forget old executions", "error", err)
+		} else if n > 0 {
+			a.service.Log.Info("forgot old executions", "executions", n)
 		}
 		select {
 		case <-ctx.Done():

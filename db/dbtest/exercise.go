@@ -32,6 +32,7 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"dependencies":                           dependencies,
 		"jobs are found by tag and metadata":     labels,
 		"settings":                               settings,
+		"what is old can go":                     retention,
 		"executions are listed":                  executionLists,
 		"executions are counted up to a limit":   cappedTotal,
 		"attempts of a group":                    attempts,
