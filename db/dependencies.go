@@ -10,7 +10,7 @@ import (
 )
 
 // addDependencies reads what the jobs depend on, for those that scanJob says
-// depend on something. They are in order of the names.
+// depend on something. They are in the order in which they were written.
 func addDependencies(ctx context.Context, q querier, jobs []*scheduler.Job) error {
 	byNum := map[int64]*scheduler.Job{}
 	var nums []int64
@@ -24,7 +24,7 @@ func addDependencies(ctx context.Context, q querier, jobs []*scheduler.Job) erro
 	for part := range slices.Chunk(nums, idsPerQuery) {
 		args := padded(part)
 		err := each(ctx, q, `SELECT d.child, p.id, p.name, d.condition FROM job_dependencies d JOIN jobs p ON p.num = d.parent
-			WHERE d.child IN (`+placeholders(1, len(args))+") ORDER BY p.name_key, p.num", args, func(rows *sql.Rows) error {
+			WHERE d.child IN (`+placeholders(1, len(args))+") ORDER BY d.child, d.position", args, func(rows *sql.Rows) error {
 			var child int64
 			var d scheduler.Dependency
 			err := rows.Scan(&child, &d.JobID, &d.Job, (*string)(&d.On))
@@ -56,16 +56,16 @@ func (t *tx) setDependencies(ctx context.Context, j *scheduler.Job) error {
 	if len(j.DependsOn) > 0 {
 		t.s.jobs.related()
 	}
-	for _, d := range j.DependsOn {
+	for i, d := range j.DependsOn {
+		keep := ", satisfied = excluded.satisfied"
 		if old[d.JobID] == string(d.On) {
-			delete(old, d.JobID)
-			continue
+			keep = ""
 		}
 		delete(old, d.JobID)
-		n, err := t.exec(ctx, `INSERT INTO job_dependencies (child, parent, condition, satisfied)
-			SELECT $1, num, $2, $3 FROM jobs WHERE id = $4`+t.s.dialect.share+`
-			ON CONFLICT (child, parent) DO UPDATE SET condition = excluded.condition, satisfied = excluded.satisfied`,
-			j.Num, string(d.On), false, d.JobID)
+		n, err := t.exec(ctx, `INSERT INTO job_dependencies (child, parent, position, condition, satisfied)
+			SELECT $1, num, $2, $3, $4 FROM jobs WHERE id = $5`+t.s.dialect.share+`
+			ON CONFLICT (child, parent) DO UPDATE SET position = excluded.position, condition = excluded.condition`+keep,
+			j.Num, i, string(d.On), false, d.JobID)
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ CREATE INDEX job_labels_by_job ON job_labels (job, kind, name, value);
 CREATE TABLE job_dependencies (
     child     BIGINT NOT NULL REFERENCES jobs (num) ON DELETE CASCADE,
     parent    BIGINT NOT NULL REFERENCES jobs (num),
+    position  BIGINT NOT NULL, -- among the child's, as they were written
     condition TEXT NOT NULL,
     satisfied BOOLEAN NOT NULL,
     PRIMARY KEY (child, parent)

@@ -144,8 +144,7 @@ func (s *Service) runOnce(ctx context.Context, tx Tx, fx *effects, j Job, by Tri
 	return s.beginNow(ctx, tx, fx, j, &e)
 }
 
-// resolve fills in the ids of j's dependencies by their names, and orders them as
-// the store does. CodeInvalid: one is
+// resolve fills in the ids of j's dependencies by their names. CodeInvalid: one is
 // not known, or they lead back to j.
 func (s *Service) resolve(ctx context.Context, tx Tx, j *Job) error {
 	var f fields
@@ -176,7 +175,6 @@ func (s *Service) resolve(ctx context.Context, tx Tx, j *Job) error {
 			f.add("depends_on", "makes a cycle: %s", strings.Join(append([]string{j.Name}, append(path, j.Name)...), " → "))
 		}
 	}
-	slices.SortStableFunc(j.DependsOn, func(a, b Dependency) int { return strings.Compare(strings.ToLower(a.Job), strings.ToLower(b.Job)) })
 	return f.err()
 }
 

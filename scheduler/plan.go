@@ -178,7 +178,7 @@ func (j *Job) place(o *Occupancy, runAt, now time.Time, patient bool) (state Sta
 	case j.free(o) && o.Turn == 0:
 		return later()
 	case j.Concurrency == Queue && o.Turn >= int64(j.MaxQueued) && !patient:
-		return Skipped, WaitNone, fmt.Sprintf("skipped: %d executions wait already (max_queued %d)", o.Turn, j.MaxQueued)
+		return Skipped, WaitNone, fmt.Sprintf("skipped: the queue is full, %d waiting (max_queued %d)", o.Turn, j.MaxQueued)
 	default:
 		return turn()
 	}

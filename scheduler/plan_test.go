@@ -88,7 +88,7 @@ func TestPlace(t *testing.T) {
 		{"forbid lets what catches up wait", Draft{Concurrency: Forbid}, Occupancy{Running: 1, First: running}, false, true, Queued, WaitTurn, "e1 still running"},
 		{"forbid runs alone", Draft{Concurrency: Forbid}, Occupancy{}, false, false, Queued, WaitNone, ""},
 		{"queue waits", Draft{Concurrency: Queue, MaxQueued: 2}, Occupancy{Running: 1, Turn: 1, First: running}, false, false, Queued, WaitTurn, "e1 still running (concurrency queue)"},
-		{"queue is full", Draft{Concurrency: Queue, MaxQueued: 2}, Occupancy{Running: 1, Turn: 2, First: running}, false, false, Skipped, WaitNone, "2 executions wait already (max_queued 2)"},
+		{"queue is full", Draft{Concurrency: Queue, MaxQueued: 2}, Occupancy{Running: 1, Turn: 2, First: running}, false, false, Skipped, WaitNone, "the queue is full, 2 waiting (max_queued 2)"},
 		{"queue of two", Draft{Concurrency: Queue, MaxQueued: 2, MaxRunning: 2}, Occupancy{Running: 1, First: running}, false, false, Queued, WaitNone, ""},
 		{"a group keeps its place", Draft{Concurrency: Queue, MaxQueued: 2}, Occupancy{Later: 1, First: running}, false, false, Queued, WaitTurn, ""},
 		{"replace waits for the end", Draft{Concurrency: Replace}, Occupancy{Running: 1, Ready: 1, First: running}, false, false, Queued, WaitTurn, "concurrency replace"},

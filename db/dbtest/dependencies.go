@@ -65,7 +65,7 @@ func dependencies(t *testing.T, s *db.Store) {
 		}
 		return tx.UpdateJob(bg, a)
 	})
-	if got := must(s.Job(bg, child.ID)).DependsOn; len(got) != 2 || got[1].Job != "renamed" {
+	if got := must(s.Job(bg, child.ID)).DependsOn; len(got) != 2 || got[0].Job != "renamed" {
 		t.Errorf("after renaming: %+v", got)
 	}
 	err := s.InTx(bg, func(tx scheduler.Tx) error { return tx.DeleteJob(bg, a.ID) })

@@ -102,15 +102,15 @@ func TestPutReplacesAndRemoveEnds(t *testing.T) {
 // is not long past.
 func TestAClockThatIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var ahead time.Duration
-		tm := New(func() time.Time { return time.Now().Add(ahead) })
+		var ahead atomic.Int64
+		tm := New(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
 		start := time.Now()
-		ahead = time.Hour
+		ahead.Store(int64(time.Hour))
 		_ = tm.Put(scheduler.JobTimes{ID: "a", Schedules: every("*/10 * * * *")})
 		if at, _ := tm.Next("a"); at.Sub(start) != 70*time.Minute {
 			t.Errorf("next %v after the start, want 70 minutes", at.Sub(start))
 		}
-		ahead = 0
+		ahead.Store(0)
 		tm.Refresh()
 		if at, _ := tm.Next("a"); at.Sub(start) != 10*time.Minute {
 			t.Errorf("after setting the clock back next is %v after the start, want 10 minutes", at.Sub(start))
@@ -119,7 +119,7 @@ func TestAClockThatIsSet(t *testing.T) {
 		_ = tm.Start(func(_ string, due time.Time) { got = append(got, due.Sub(start)) })
 		defer tm.Stop()
 		time.Sleep(15 * time.Minute) // one fire
-		ahead = 3 * time.Hour
+		ahead.Store(int64(3 * time.Hour))
 		tm.Refresh()
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
