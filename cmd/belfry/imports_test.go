@@ -38,7 +38,7 @@ var ours = []struct {
 	// L1: the domain.
 	{"scheduler", []string{"scheduler/cron"}},
 	// L2: what the domain's ports are made of, and what shows it. No edges between them.
-	{"scheduler/timer", []string{"scheduler", "scheduler/cron"}},
+	{"scheduler/timer", []string{"scheduler"}},
 	{"scheduler/runner", []string{"scheduler"}},
 	{"scheduler/remote", []string{"scheduler"}},
 	{"scheduler/notify", []string{"scheduler"}},
