@@ -33,7 +33,7 @@ func (t *tx) decide(ctx context.Context, jobID string) error {
 
 // Occupancy counts a job's active executions; see ActiveExecutions for
 // PostgreSQL.
-func (t *tx) Occupancy(ctx context.Context, jobID string) (o scheduler.Occupancy, err error) {
+func (t *tx) Occupancy(ctx context.Context, jobID string, turns int) (o scheduler.Occupancy, err error) {
 	if err := t.decide(ctx, jobID); err != nil {
 		return o, err
 	}
@@ -41,33 +41,40 @@ func (t *tx) Occupancy(ctx context.Context, jobID string) (o scheduler.Occupancy
 	if err != nil {
 		return o, err
 	}
-	err = each(ctx, t, "SELECT state, wait, COUNT(*) FROM executions WHERE job = $1 AND finished_at = 0 GROUP BY state, wait",
+	var first, due int64
+	err = each(ctx, t, "SELECT seq, state, wait, due_at FROM executions WHERE job = $1 AND finished_at = 0 AND wait <> 'turn' AND wait >= ''",
 		[]any{num}, func(rows *sql.Rows) error {
+			var seq, at int64
 			var state, wait string
-			var n int64
-			err := rows.Scan(&state, &wait, &n)
+			err := rows.Scan(&seq, &state, &wait, &at)
 			switch {
 			case scheduler.State(state) == scheduler.Running:
-				o.Running += n
+				o.Running++
 			case scheduler.Wait(wait) == scheduler.WaitTime:
-				o.Later += n
-			case scheduler.Wait(wait) == scheduler.WaitTurn:
-				o.Turn += n
+				o.Later++
 			default:
-				o.Ready += n
+				o.Ready++
+			}
+			if first == 0 || at < due {
+				first, due = seq, at
 			}
 			return err
 		})
+	if err != nil {
+		return o, err
+	}
+	_, err = get(ctx, t, "SELECT COUNT(*) FROM (SELECT 1 AS one FROM executions WHERE job = $1 AND state = 'queued' AND wait = 'turn' LIMIT "+
+		number("$2")+") q", []any{num, max(turns, 1)}, &o.Turn)
 	if err != nil || o.Active() == 0 {
 		return o, err
 	}
-	placed := ""
-	if o.Turn < o.Active() {
-		placed = " AND e.wait <> 'turn'"
+	query, args := listed+"e.seq = $1", []any{first}
+	if first == 0 {
+		query, args = listed+"e.job = $1 AND e.state = 'queued' AND e.wait = 'turn' ORDER BY e.due_at, e.attempt LIMIT 1", []any{num}
 	}
-	first, err := executions(ctx, t, listed+"e.job = $1 AND e.finished_at = 0"+placed+" ORDER BY e.due_at, e.attempt LIMIT 1", num)
-	if len(first) > 0 {
-		o.First = first[0]
+	list, err := executions(ctx, t, query, args...)
+	if len(list) > 0 {
+		o.First = list[0]
 	}
 	return o, err
 }

@@ -52,3 +52,5 @@ DROP INDEX executions_claim;
 CREATE INDEX executions_claim ON executions (tags, priority DESC, due_at, job, seq) WHERE state = 'queued' AND wait = '';
 CREATE INDEX executions_later ON executions (run_at, seq) WHERE state = 'queued' AND wait = 'time';
 CREATE INDEX executions_turn ON executions (job, due_at, attempt) WHERE state = 'queued' AND wait = 'turn';
+-- What takes a job's places, however many wait for their turn behind it.
+CREATE INDEX executions_placed ON executions (job, wait) WHERE finished_at = 0 AND wait <> 'turn';

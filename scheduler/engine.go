@@ -66,7 +66,7 @@ func (s *Service) begin(ctx context.Context, tx Tx, fx *effects, j Job, e Execut
 	now := e.QueuedAt
 	switch {
 	case j.limit() > 0:
-		o, err := tx.Occupancy(ctx, j.ID)
+		o, err := tx.Occupancy(ctx, j.ID, j.MaxQueued)
 		if err != nil {
 			return e, false, err
 		}
@@ -138,7 +138,7 @@ func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, e Execution,
 // advance lets executions of j that wait for their turn be next, as far as the
 // job's limit allows.
 func (s *Service) advance(ctx context.Context, tx Tx, fx *effects, j Job) error {
-	o, err := tx.Occupancy(ctx, j.ID)
+	o, err := tx.Occupancy(ctx, j.ID, j.MaxQueued)
 	if err != nil {
 		return err
 	}
@@ -148,6 +148,7 @@ func (s *Service) advance(ctx context.Context, tx Tx, fx *effects, j Job) error 
 		if err != nil || !ok {
 			return err
 		}
+		// There may be more of them than were counted: only NextTurn knows the end.
 		e.Wait, e.Reason = WaitNone, ""
 		if e.RunAt.After(now) {
 			e.Wait, e.Reason = WaitTime, "waits until "+clock(e.RunAt)
@@ -155,7 +156,6 @@ func (s *Service) advance(ctx context.Context, tx Tx, fx *effects, j Job) error 
 		} else {
 			o.Ready++
 		}
-		o.Turn--
 		if err := tx.SetWait(ctx, e.ID, e.Wait, e.Reason); err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (s *Service) advance(ctx context.Context, tx Tx, fx *effects, j Job) error 
 // restrain makes executions of j that were about to start wait for their turn,
 // the newest first, until the job's limit is kept: it was lowered.
 func (s *Service) restrain(ctx context.Context, tx Tx, fx *effects, j Job) error {
-	o, err := tx.Occupancy(ctx, j.ID)
+	o, err := tx.Occupancy(ctx, j.ID, j.MaxQueued)
 	if err != nil || j.limit() == 0 || o.Ready == 0 || o.Running+o.Ready <= j.limit() {
 		return err
 	}
@@ -207,7 +207,7 @@ func (s *Service) promote(ctx context.Context, tx Tx, fx *effects, now time.Time
 		}
 		e.Wait, e.Reason = WaitNone, ""
 		if j.limit() > 0 {
-			o, err := tx.Occupancy(ctx, j.ID)
+			o, err := tx.Occupancy(ctx, j.ID, j.MaxQueued)
 			if err != nil {
 				return err
 			}

@@ -154,9 +154,10 @@ type Tx interface {
 	// ActiveExecutions lists what is queued or running of a job, oldest first, at
 	// most limit.
 	ActiveExecutions(ctx context.Context, jobID string, limit int) ([]Execution, error)
-	// Occupancy counts a job's active executions. Until the transaction ends, nobody
-	// else can decide from them.
-	Occupancy(ctx context.Context, jobID string) (Occupancy, error)
+	// Occupancy counts a job's active executions; of those that wait for their turn
+	// at most turns, which is at least 1. Until the transaction ends, nobody else can
+	// decide from them.
+	Occupancy(ctx context.Context, jobID string, turns int) (Occupancy, error)
 	// InsertExecution stores e unless (job, due time, attempt) exists: then it
 	// reports false.
 	InsertExecution(ctx context.Context, e Execution) (inserted bool, err error)

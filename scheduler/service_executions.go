@@ -264,7 +264,7 @@ func (s *Service) Finish(ctx context.Context, end Ending) error {
 		}
 		retry := again && exists
 		if retry && j.Concurrency == Replace {
-			o, err := tx.Occupancy(ctx, j.ID)
+			o, err := tx.Occupancy(ctx, j.ID, j.MaxQueued)
 			if err != nil {
 				return err
 			}

@@ -182,7 +182,7 @@ func claimOrder(t *testing.T, s *db.Store) {
 		if err != nil || !found || e.ID != turn.ID {
 			t.Errorf("next turn: %v %v, %v", e.ID, found, err)
 		}
-		o, err := tx.Occupancy(bg, first.ID)
+		o, err := tx.Occupancy(bg, first.ID, 5)
 		if err != nil || o.Running != 2 || o.Ready != 1 || o.Later != 1 || o.Turn != 1 || o.First.DueAt != at(2) {
 			t.Errorf("occupancy: %+v, %v", o, err)
 		}
