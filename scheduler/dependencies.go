@@ -157,7 +157,7 @@ func (s *Service) resolve(ctx context.Context, tx Tx, j *Job) error {
 		}
 		parent, err := tx.JobByName(ctx, d.Job)
 		if CodeOf(err) == CodeNotFound {
-			f.add("depends_on", "there is no job %q", cut(d.Job, 80))
+			f = append(f, noSuchDependency(d.Job))
 			continue
 		}
 		if err != nil {

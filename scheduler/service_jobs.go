@@ -17,7 +17,7 @@ func (s *Service) CreateJob(ctx context.Context, by Principal, d Draft, origin O
 		return Job{}, err
 	}
 	d.Normalize()
-	if err := d.Validate(s.Executors); err != nil {
+	if err := s.validate(ctx, &d); err != nil {
 		return Job{}, err
 	}
 	now := s.now()
@@ -52,7 +52,7 @@ func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, vers
 		return Job{}, err
 	}
 	d.Normalize()
-	if err := d.Validate(s.Executors); err != nil {
+	if err := s.validate(ctx, &d); err != nil {
 		return Job{}, err
 	}
 	return s.changeJob(ctx, by, "job.update", name, func(j *Job) error {
@@ -78,6 +78,26 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 		j.Enabled = enabled
 		return nil
 	})
+}
+
+// validate says everything that is wrong with a draft at once, also what only the
+// store knows. The transaction that stores it looks again.
+func (s *Service) validate(ctx context.Context, d *Draft) error {
+	err := d.Validate(s.Executors)
+	var invalid *Error
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	for _, dep := range d.DependsOn {
+		if _, missing := s.Store.JobByName(ctx, dep.Job); dep.Job != "" && CodeOf(missing) == CodeNotFound {
+			invalid.Fields = append(invalid.Fields, noSuchDependency(dep.Job))
+		}
+	}
+	return err
+}
+
+func noSuchDependency(name string) FieldError {
+	return FieldError{"depends_on", fmt.Sprintf("there is no job %q", cut(name, 80))}
 }
 
 // changeJob applies change to the named job in one transaction with its audit row.

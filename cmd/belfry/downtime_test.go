@@ -80,6 +80,13 @@ func TestDependentsRun(t *testing.T) {
 	if !strings.Contains(refused, "good → both → good") {
 		t.Errorf("a cycle is refused with %s", refused)
 	}
+	s.call(http.MethodPost, "/jobs", map[string]any{
+		"name": "x", "schedule": "@manually", "config": map[string]any{"command": "true"}, "retries": -1,
+		"depends_on": []any{on("nowhere", "any")},
+	}, http.StatusUnprocessableEntity, &refused)
+	if !strings.Contains(refused, `there is no job \"nowhere\"`) || !strings.Contains(refused, "0 to 1000") {
+		t.Errorf("two things that are wrong are refused with %s", refused)
+	}
 	s.call(http.MethodDelete, "/jobs/bad", nil, http.StatusConflict, &refused)
 	if !strings.Contains(refused, "after-bad, never, both") {
 		t.Errorf("deleting what others need is refused with %s", refused)
