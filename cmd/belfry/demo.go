@@ -40,8 +40,15 @@ func demoJobs(base string) []scheduler.Draft {
 		{
 			Name: "nightly-report", DisplayName: "Report with progress and colours", Enabled: true, Executor: "shell",
 			Schedules: every("30 * * * * *"), Concurrency: scheduler.Forbid, Timeout: time.Minute,
-			Notes:  "Runs for twenty seconds, so that you can watch it live, stop it, and see what is left.",
-			Config: config(map[string]any{"command": demoReport}),
+			Notes:    "Runs for twenty seconds, so that you can watch it live, stop it, and see what is left.",
+			Config:   config(map[string]any{"command": demoReport}),
+			Progress: `reading +(\d+) of (\d+)`,
+		},
+		{
+			Name: "mail-report", DisplayName: "Send the report", Enabled: true, Executor: "shell",
+			DependsOn: []scheduler.Dependency{{Job: "nightly-report", On: scheduler.OnSuccess}},
+			Notes:     "Has no schedule: it runs when the report has succeeded.",
+			Config:    config(map[string]any{"command": "echo \"the report of $(date '+%H:%M') is on its way\""}),
 		},
 		{
 			Name: "flaky-upload", DisplayName: "Upload that fails at first", Enabled: true, Executor: "shell",
