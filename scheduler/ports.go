@@ -15,6 +15,7 @@ type Store interface {
 	JobStore
 	ExecutionStore
 	OutputStore
+	RetentionStore
 	UserStore
 
 	// Setting returns what Tx.PutSetting stored under name, "" when nothing.
@@ -81,17 +82,45 @@ type ExecutionStore interface {
 // OutputStore reads what runs wrote. An execution without output has none of
 // these; that is not an error. Chunks returned may be joined or cut differently
 // from how they were stored.
+//
+// Offsets and line numbers count what the output limit cut out. No chunk reaches
+// over the gap: one that begins before it ends there, and what begins within it
+// begins behind it instead.
 type OutputStore interface {
 	// OutputSize returns the length in bytes and the number of lines begun.
 	OutputSize(ctx context.Context, id string) (bytes, lines int64, err error)
 	// OutputAt returns at most max bytes (at least one byte if there is one) from
-	// the offset on, as one chunk with FirstByte == from.
+	// the offset on, as one chunk with FirstByte == from, or behind the gap.
 	OutputAt(ctx context.Context, id string, from int64, max int) (Chunk, error)
-	// OutputLines returns at most n lines from line number first on.
+	// OutputLines returns at most n lines from line number first on, or behind the
+	// gap.
 	OutputLines(ctx context.Context, id string, first int64, n int) (Chunk, error)
 	// OutputTail returns whole lines from the end, at most max bytes (but at least
 	// the last line, cut at its end if it is longer).
 	OutputTail(ctx context.Context, id string, max int) (Chunk, error)
+	// OutputGap tells what was cut out, as it is now; zero when all is there.
+	OutputGap(ctx context.Context, id string) (Gap, error)
+}
+
+// RetentionStore finds what of the past may go.
+type RetentionStore interface {
+	// Histories lists jobs by number, those behind after, at most limit.
+	Histories(ctx context.Context, after int64, limit int) ([]History, error)
+	// Expendable lists executions of a job that may be deleted, oldest due time
+	// first, at most limit: those that were due before a time and ended, of groups
+	// that are not active. The newest that ended, the last success and the last
+	// failure (failed, timed out or lost) are not among them.
+	Expendable(ctx context.Context, jobNum int64, before time.Time, limit int) ([]Record, error)
+	// ExpendableOutput is like Expendable, over all jobs: those that have output, by
+	// when they ended, that follow after (nil: from the first). It looks at no more
+	// than limit; next is the last it looked at, nil when it came to the end.
+	ExpendableOutput(ctx context.Context, after *Record, before time.Time, limit int) (list []Record, next *Record, err error)
+	// KeptOutput adds up the output that is kept of a job's executions (0: of all
+	// jobs') that ended in [from, to).
+	KeptOutput(ctx context.Context, jobNum int64, from, to time.Time) (bytes int64, err error)
+	// Shrink gives a little of the space that deleting has freed back to the file
+	// system, and reports whether there is more to give back.
+	Shrink(ctx context.Context) (more bool, err error)
 }
 
 // UserStore reads users, tokens, logins, audit rows, and keeps session data.
@@ -154,8 +183,9 @@ type Tx interface {
 	// the job's Num.
 	Claim(ctx context.Context, w Worker, now time.Time, limit int) ([]Assignment, error)
 	// Finish stores e's final state and what is known of its end where its state
-	// is still from. CodeConflict: it is not. OutputBytes and OutputLines are not
-	// of these: AppendOutput and SealOutput keep them.
+	// is still from. CodeConflict: it is not. OutputBytes, OutputLines, Cut and
+	// Progress are not of these: AppendOutput, SealOutput, CutOutput and SetProgress
+	// keep them.
 	Finish(ctx context.Context, e Execution, from State) error
 
 	// Dependents lists the jobs that depend on a job, in a fixed order.
@@ -188,6 +218,19 @@ type Tx interface {
 	// bytes. c begins where one of those begins, or where the output ends so far,
 	// and may reach beyond them.
 	SealOutput(ctx context.Context, executionID string, c Chunk) error
+	// CutOutput deletes output from byte from to byte to, but whole lines only: the
+	// lines that hold the bytes before from and at to stay. What was cut before
+	// belongs to the gap; its beginning stays where it is.
+	CutOutput(ctx context.Context, executionID string, from, to int64) error
+	// SetProgress stores how far a run says that it is, in percent.
+	SetProgress(ctx context.Context, executionID string, percent float64) error
+
+	// DeleteExecutions deletes executions with their output, those of them that are
+	// not, and whose groups are not, active any more.
+	DeleteExecutions(ctx context.Context, list []Record) error
+	// DropOutput deletes at most n stored chunks of an execution's output, of one
+	// that is about to be deleted, and reports whether there are more.
+	DropOutput(ctx context.Context, r Record, n int) (more bool, err error)
 
 	InsertUser(ctx context.Context, u User) error // ErrNameTaken
 	UpdateUser(ctx context.Context, u User) error
@@ -201,6 +244,21 @@ type Tx interface {
 	RevokeLogins(ctx context.Context, userID, loginID string, at time.Time) error
 
 	InsertAudit(ctx context.Context, a AuditEntry) error
+}
+
+// History is what decides how much of a job's history is deleted.
+type History struct {
+	JobNum    int64
+	Retention Retention
+	Ended     int64 // executions that ended and are stored
+}
+
+// Record is an execution that may be deleted.
+type Record struct {
+	Key        int64 // the store's
+	JobNum     int64
+	FinishedAt time.Time
+	Bytes      int64 // of output that is kept
 }
 
 // Assignment is a claimed execution with the definition to run.

@@ -26,6 +26,9 @@ type serveCmd struct {
 	Slots          int            `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
 	Tags           []string       `help:"What jobs may ask for of this server's worker." placeholder:"TAG"`
 	DrainGrace     time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
+	KeepAge        time.Duration  `help:"Executions that ended longer ago are deleted, but for each job's last success and last failure; 0 keeps them. The default is 90 days." default:"2160h"`
+	KeepCount      int            `help:"How many executions of each job are kept; 0 is no bound." default:"0"`
+	KeepBytes      int64          `help:"How many bytes of output are kept of all jobs together, as they were before compression; 0 is no bound." default:"0"`
 	AdminPassword  string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
 }
 
@@ -36,6 +39,9 @@ func (c *serveCmd) Validate() error {
 	}
 	if c.DrainGrace < 0 || c.SessionTTL <= 0 {
 		return errors.New("--drain-grace and --session-ttl must be positive durations")
+	}
+	if c.KeepAge < 0 || c.KeepCount < 0 || c.KeepBytes < 0 {
+		return errors.New("--keep-age, --keep-count and --keep-bytes must not be negative")
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
