@@ -51,6 +51,12 @@ func (t *tx) insertChunk(ctx context.Context, seq int64, c *scheduler.Chunk, las
 	return err
 }
 
+// SetProgress stores how far a run is.
+func (t *tx) SetProgress(ctx context.Context, executionID string, percent float64) error {
+	_, err := t.exec(ctx, "UPDATE executions SET progress = $2 WHERE id = $1", executionID, percent)
+	return err
+}
+
 // SealOutput replaces the chunks within c's bytes by c, compressed. c may reach
 // beyond what is stored: its end is then appended.
 func (t *tx) SealOutput(ctx context.Context, executionID string, c scheduler.Chunk) error {
@@ -64,9 +70,9 @@ func (t *tx) SealOutput(ctx context.Context, executionID string, c scheduler.Chu
 	if err != nil {
 		return translate(err)
 	}
-	var seq, size int64
-	found, err := get(ctx, t, "SELECT seq, output_bytes FROM executions WHERE id = $1"+t.s.dialect.update,
-		[]any{executionID}, &seq, &size)
+	var seq, size, cut int64
+	found, err := get(ctx, t, "SELECT seq, output_bytes, cut_to FROM executions WHERE id = $1"+t.s.dialect.update,
+		[]any{executionID}, &seq, &size, &cut)
 	if err != nil {
 		return err
 	}
@@ -90,6 +96,9 @@ func (t *tx) SealOutput(ctx context.Context, executionID string, c scheduler.Chu
 			c.FirstByte, c.EndByte())
 	}
 	last := lastLine(&c)
+	if c.FirstByte == cut {
+		skipEmpty(&c) // the line that they end was cut out
+	}
 	if c.EndByte() > size {
 		if _, err := t.exec(ctx, "UPDATE executions SET output_bytes = $2, output_lines = $3 WHERE seq = $1",
 			seq, c.EndByte(), last); err != nil {

@@ -93,6 +93,14 @@ func skipBytes(c *scheduler.Chunk, n int) {
 	}
 }
 
+// skipEmpty cuts off the ends of a line that is before c.
+func skipEmpty(c *scheduler.Chunk) {
+	for len(c.Pieces) > 0 && c.Pieces[0].Len == 0 && !c.Pieces[0].Open {
+		c.Pieces = c.Pieces[1:]
+		c.FirstLine++
+	}
+}
+
 // keepBytes cuts c after n bytes. A piece that is cut is open: its line goes on.
 func keepBytes(c *scheduler.Chunk, n int) {
 	if n >= len(c.Data) {

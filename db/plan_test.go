@@ -100,6 +100,7 @@ func TestPlans(t *testing.T) {
 		"running":   func() error { _, err := s.RunningOn(ctx, "w"); return err },
 		"next":      func() error { _, _, err := s.NextRunAt(ctx); return err },
 		"audit":     func() error { _, _, err := s.ListAudit(ctx, 10, 0); return err },
+		"gap":       func() error { _, err := s.OutputGap(ctx, "x"); return err },
 		"tail":      func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
 	} {
 		x.what = what
@@ -115,7 +116,7 @@ func TestPlans(t *testing.T) {
 	}
 	// These begin with something that exists.
 	x.what = "output"
-	r := &outputReader{ctx: ctx, s: s, seq: 1}
+	r := &outputReader{ctx: ctx, q: s.read, seq: 1}
 	for _, cond := range []string{"first_byte <= $2 ORDER BY first_byte DESC", "last_line >= $2 ORDER BY last_line, first_byte", "first_byte = $2"} {
 		if _, err := r.chunk(cond, 1); err != nil {
 			t.Error(err)

@@ -30,7 +30,7 @@ func (s *Server) showOutput(c echo.Context) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	size, _, err := s.Store.OutputSize(ctx, e.ID)
+	whole, err := s.wholeOutput(ctx, e.ID)
 	if err != nil {
 		return err
 	}
@@ -43,8 +43,35 @@ func (s *Server) showOutput(c echo.Context) error {
 	if c.QueryParam("download") == "1" {
 		h.Set(echo.HeaderContentDisposition, attachment(e))
 	}
-	http.ServeContent(c.Response(), c.Request(), "", e.FinishedAt, &outputReader{ctx: ctx, store: s.Store, id: e.ID, size: size})
+	http.ServeContent(c.Response(), c.Request(), "", e.FinishedAt, whole)
 	return nil
+}
+
+// wholeOutput reads an output from its beginning to where it ends now, with one
+// line in place of what was cut out.
+func (s *Server) wholeOutput(ctx context.Context, id string) (*outputReader, error) {
+	gap, err := s.Store.OutputGap(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	size, _, err := s.Store.OutputSize(ctx, id)
+	r := &outputReader{ctx: ctx, store: s.Store, id: id, cut: gap.Cut, size: size}
+	if err != nil || gap.IsZero() {
+		return r, err
+	}
+	note := gap.String() + "\n"
+	if gap.From > 0 {
+		before, err := s.Store.OutputAt(ctx, id, gap.From-1, 1)
+		if err != nil {
+			return nil, err
+		}
+		if string(before.Data) != "\n" {
+			note = "\n" + note // the line before ended without one
+		}
+	}
+	r.note = []byte(note)
+	r.size += int64(len(note)) - (gap.To - gap.From)
+	return r, nil
 }
 
 // attachment names the file by job and execution, with nothing in it that a
@@ -59,12 +86,15 @@ func attachment(e scheduler.Execution) string {
 	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
 }
 
-// outputReader reads an execution's output from the store, a chunk at a time.
+// outputReader reads an execution's output from the store, a chunk at a time, and
+// a note in place of what was cut out.
 type outputReader struct {
 	ctx   context.Context
 	store scheduler.OutputStore
 	id    string
-	size  int64 // when the answer began; what comes later is not part of it
+	cut   scheduler.Cut
+	note  []byte
+	size  int64 // with the note, when the answer began; what comes later is not part of it
 	at    int64
 	data  []byte // bytes from at on
 }
@@ -75,19 +105,39 @@ func (r *outputReader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	if len(r.data) == 0 {
-		c, err := r.store.OutputAt(r.ctx, r.id, r.at, chunkBytes)
-		if err != nil {
+		if err := r.fill(); err != nil {
 			return 0, err
 		}
-		if len(c.Data) == 0 {
-			return 0, io.ErrUnexpectedEOF // deleted meanwhile
-		}
-		r.data = c.Data[:min(int64(len(c.Data)), r.size-r.at)]
 	}
 	n := copy(p, r.data)
 	r.data = r.data[n:]
 	r.at += int64(n)
 	return n, nil
+}
+
+// fill reads bytes from at on, up to an end of the note or of the answer.
+func (r *outputReader) fill() error {
+	noted := r.cut.From + int64(len(r.note))
+	from, end := r.at, r.size
+	switch {
+	case len(r.note) == 0:
+	case r.at < r.cut.From:
+		end = r.cut.From
+	case r.at < noted:
+		r.data = r.note[r.at-r.cut.From:]
+		return nil
+	default:
+		from += r.cut.To - noted
+	}
+	c, err := r.store.OutputAt(r.ctx, r.id, from, chunkBytes)
+	if err != nil {
+		return err
+	}
+	if len(c.Data) == 0 || c.FirstByte != from {
+		return io.ErrUnexpectedEOF // deleted meanwhile
+	}
+	r.data = c.Data[:min(int64(len(c.Data)), end-r.at)]
+	return nil
 }
 
 // Seek moves without reading.
@@ -128,23 +178,71 @@ func (s *Server) showLines(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	chunk, err := s.Store.OutputLines(c.Request().Context(), e.ID, first, int(count))
+	parts, err := s.readLines(c.Request().Context(), e, first, int(count))
 	if err != nil {
 		return err
 	}
 	if form(c.Request()) == asJSON {
-		return s.linesJSON(c, e.ID, chunk)
+		return s.linesJSON(c, e.ID, parts)
 	}
-	lines, _ := views.Lines(new(views.Terminal), chunk)
+	var lines []views.Line
+	for _, p := range parts {
+		if !p.gap.IsZero() {
+			lines = append(lines, views.GapLine(p.gap))
+		}
+		part, _ := views.Lines(new(views.Terminal), p.chunk)
+		lines = append(lines, part...)
+	}
 	return respond(c, http.StatusOK, answer{page: views.OutputLines(lines)})
 }
 
-func (s *Server) linesJSON(c echo.Context, id string, chunk scheduler.Chunk) error {
+// passage is lines of an output, and what was cut out before them.
+type passage struct {
+	gap   scheduler.Gap
+	chunk scheduler.Chunk
+}
+
+// readLines reads lines of an output. What is missing of those asked for takes no
+// part in their count.
+func (s *Server) readLines(ctx context.Context, e scheduler.Execution, first int64, count int) ([]passage, error) {
+	chunk, err := s.Store.OutputLines(ctx, e.ID, first, count)
+	if err != nil || (e.Cut == (scheduler.Cut{}) && e.State.Final()) {
+		return []passage{{chunk: chunk}}, err
+	}
+	gap, err := s.Store.OutputGap(ctx, e.ID)
+	if err != nil || gap.IsZero() || first > gap.LastLine {
+		return []passage{{chunk: chunk}}, err
+	}
+	if len(chunk.Data) == 0 || chunk.FirstLine > gap.LastLine { // it begins behind the gap
+		return []passage{{gap, chunk}}, nil
+	}
+	got := int(chunk.EndLine() - chunk.FirstLine)
+	if chunk.EndByte() != gap.From || got >= count {
+		return []passage{{chunk: chunk}}, nil
+	}
+	rest, err := s.Store.OutputLines(ctx, e.ID, gap.LastLine+1, count-got)
+	return []passage{{chunk: chunk}, {gap, rest}}, err
+}
+
+func (s *Server) linesJSON(c echo.Context, id string, parts []passage) error {
 	_, total, err := s.Store.OutputSize(c.Request().Context(), id)
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, answer{json: listOf(plainLines(chunk), scheduler.Total{N: total})})
+	lines := []lineOut{}
+	for _, p := range parts {
+		if !p.gap.IsZero() {
+			lines = append(lines, gapLine(p.gap))
+		}
+		lines = append(lines, plainLines(p.chunk)...)
+	}
+	return respond(c, http.StatusOK, answer{json: listOf(lines, scheduler.Total{N: total})})
+}
+
+// gapLine stands for what was cut out: it has the number of the first line that is
+// missing.
+func gapLine(g scheduler.Gap) lineOut {
+	return lineOut{N: g.FirstLine, Stream: scheduler.System.String(), Text: g.String()}
 }
 
 // outputOut is an output event of /events.
@@ -178,14 +276,42 @@ func plainLines(c scheduler.Chunk) []lineOut {
 	return lines
 }
 
-// addTail adds the last lines, rendered, and where the connection goes on.
+// addTail adds the last lines, rendered, and where the connection goes on. Where
+// the output limit leaves less than that, what is before the gap is there, too.
 func (s *Server) addTail(ctx context.Context, p *views.ExecutionProps) error {
-	chunk, err := s.Store.OutputTail(ctx, p.Row.Execution.ID, tailBytes)
+	e := &p.Row.Execution
+	chunk, err := s.Store.OutputTail(ctx, e.ID, tailBytes)
 	if err != nil {
 		return err
 	}
 	t := new(views.Terminal)
 	lines, open := views.Lines(t, chunk)
-	p.Lines, p.Cursor = lines[max(0, len(lines)-linesMost):], views.Cursor(chunk.EndByte()-int64(open), t)
+	p.Cursor = views.Cursor(chunk.EndByte()-int64(open), t)
+	if e.Cut.To > 0 {
+		before, err := s.beforeGap(ctx, e.ID, chunk)
+		if err != nil {
+			return err
+		}
+		lines = append(before, lines...)
+	}
+	p.Lines = lines[max(0, len(lines)-linesMost):]
 	return nil
+}
+
+// beforeGap returns the line for what was cut out before a tail of the output, and
+// the lines before that if they are few.
+func (s *Server) beforeGap(ctx context.Context, id string, tail scheduler.Chunk) ([]views.Line, error) {
+	gap, err := s.Store.OutputGap(ctx, id)
+	if err != nil || tail.FirstByte != gap.To {
+		return nil, err
+	}
+	var lines []views.Line
+	if gap.From > 0 && gap.From+int64(len(tail.Data)) <= tailBytes {
+		head, err := s.Store.OutputAt(ctx, id, 0, int(gap.From))
+		if err != nil {
+			return nil, err
+		}
+		lines, _ = views.Lines(new(views.Terminal), head)
+	}
+	return append(lines, views.GapLine(gap)), nil
 }

@@ -456,6 +456,9 @@ func (f *feeder) sendOutput(ctx context.Context, max int) (more bool) {
 	if len(chunk.Data) == 0 || ctx.Err() != nil {
 		return false
 	}
+	if chunk.FirstByte > f.at {
+		return f.jump(ctx)
+	}
 	lines, open := views.Lines(f.terminal, chunk)
 	whole := len(chunk.Data) - open
 	full := len(chunk.Data) >= max
@@ -472,7 +475,35 @@ func (f *feeder) sendOutput(ctx context.Context, max int) (more bool) {
 	} else {
 		f.sendJSON(ctx, "output", presentOutput(f.watch.execution, from, chunk))
 	}
-	return full && whole > 0
+	if full || whole == 0 {
+		return full && whole > 0
+	}
+	// A chunk ends where something was cut out, too.
+	size, _, err := f.server.Store.OutputSize(ctx, f.watch.execution)
+	if err != nil {
+		f.report(ctx, err)
+	}
+	return size > f.at+int64(open)
+}
+
+// jump sends what stands for the output that was cut out where the reader is, and
+// goes on behind it. It reports whether it could.
+func (f *feeder) jump(ctx context.Context) bool {
+	gap, err := f.server.Store.OutputGap(ctx, f.watch.execution)
+	if err != nil {
+		f.report(ctx, err)
+	}
+	from := f.at
+	if gap.To <= from {
+		return false
+	}
+	f.at, f.terminal = gap.To, new(views.Terminal)
+	if f.watch.html {
+		f.render(ctx, "output", views.OutputLines([]views.Line{views.GapLine(gap)}))
+	} else {
+		f.sendJSON(ctx, "output", outputOut{f.watch.execution, from, []lineOut{gapLine(gap)}})
+	}
+	return true
 }
 
 func (f *feeder) render(ctx context.Context, event string, c templ.Component) {

@@ -1,6 +1,9 @@
 package scheduler
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Stream tells a process's two outputs apart.
 type Stream uint8
@@ -50,6 +53,21 @@ func (c *Chunk) EndLine() int64 {
 		}
 	}
 	return n
+}
+
+// Gap is what the output limit cut out of an output: whole lines, FirstLine to
+// LastLine. No line has these numbers any more.
+type Gap struct {
+	Cut
+	FirstLine, LastLine int64
+}
+
+// IsZero reports whether nothing was cut out.
+func (g Gap) IsZero() bool { return g.To == 0 }
+
+// String is the line that stands for what is missing.
+func (g Gap) String() string {
+	return fmt.Sprintf("[… %d bytes (%d lines) cut here by the output limit …]", g.To-g.From, g.LastLine-g.FirstLine+1)
 }
 
 // OutputWriter takes what a run writes. Its methods may be called from several

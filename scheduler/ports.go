@@ -93,17 +93,24 @@ type HistoryStore interface {
 // OutputStore reads what runs wrote. An execution without output has none of
 // these; that is not an error. Chunks returned may be joined or cut differently
 // from how they were stored.
+//
+// Offsets and line numbers count what the output limit cut out. No chunk reaches
+// over the gap: one that begins before it ends there, and what begins within it
+// begins behind it instead.
 type OutputStore interface {
 	// OutputSize returns the length in bytes and the number of lines begun.
 	OutputSize(ctx context.Context, id string) (bytes, lines int64, err error)
 	// OutputAt returns at most max bytes (at least one byte if there is one) from
-	// the offset on, as one chunk with FirstByte == from.
+	// the offset on, as one chunk with FirstByte == from, or behind the gap.
 	OutputAt(ctx context.Context, id string, from int64, max int) (Chunk, error)
-	// OutputLines returns at most n lines from line number first on.
+	// OutputLines returns at most n lines from line number first on, or behind the
+	// gap.
 	OutputLines(ctx context.Context, id string, first int64, n int) (Chunk, error)
 	// OutputTail returns whole lines from the end, at most max bytes (but at least
 	// the last line, cut at its end if it is longer).
 	OutputTail(ctx context.Context, id string, max int) (Chunk, error)
+	// OutputGap tells what was cut out, as it is now; zero when all is there.
+	OutputGap(ctx context.Context, id string) (Gap, error)
 }
 
 // UserStore reads users, tokens, logins, audit rows, and keeps session data.
@@ -174,8 +181,9 @@ type Tx interface {
 	// the job's Num.
 	Claim(ctx context.Context, w Worker, now time.Time, limit int) ([]Assignment, error)
 	// Finish stores e's final state and what is known of its end where its state
-	// is still from. CodeConflict: it is not. OutputBytes and OutputLines are not
-	// of these: AppendOutput and SealOutput keep them.
+	// is still from. CodeConflict: it is not. OutputBytes, OutputLines, Cut and
+	// Progress are not of these: AppendOutput, SealOutput, CutOutput and SetProgress
+	// keep them.
 	Finish(ctx context.Context, e Execution, from State) error
 
 	// Dependents lists the jobs that depend on a job, in a fixed order.
@@ -208,6 +216,12 @@ type Tx interface {
 	// bytes. c begins where one of those begins, or where the output ends so far,
 	// and may reach beyond them.
 	SealOutput(ctx context.Context, executionID string, c Chunk) error
+	// CutOutput deletes output from byte from to byte to, but whole lines only: the
+	// lines that hold the bytes before from and at to stay. What was cut before
+	// belongs to the gap; its beginning stays where it is.
+	CutOutput(ctx context.Context, executionID string, from, to int64) error
+	// SetProgress stores how far a run says that it is, in percent.
+	SetProgress(ctx context.Context, executionID string, percent float64) error
 
 	InsertUser(ctx context.Context, u User) error // ErrNameTaken
 	UpdateUser(ctx context.Context, u User) error

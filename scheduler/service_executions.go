@@ -228,8 +228,10 @@ func (s *Service) NextRunAt(ctx context.Context) (time.Time, bool, error) {
 // Output is what a run wrote since the last time: whole parts to seal, which may
 // reach back over what was appended before, and the rest to append.
 type Output struct {
-	Seal   []Chunk
-	Append *Chunk
+	Seal     []Chunk
+	Append   *Chunk
+	Cut      Cut      // what goes from the middle then, as far as it is whole lines
+	Progress *float64 // nil: as before
 }
 
 func (o Output) store(ctx context.Context, tx Tx, id string) error {
@@ -238,10 +240,20 @@ func (o Output) store(ctx context.Context, tx Tx, id string) error {
 			return err
 		}
 	}
-	if o.Append == nil {
+	if o.Append != nil {
+		if err := tx.AppendOutput(ctx, id, *o.Append); err != nil {
+			return err
+		}
+	}
+	if o.Cut.To > 0 {
+		if err := tx.CutOutput(ctx, id, o.Cut.From, o.Cut.To); err != nil {
+			return err
+		}
+	}
+	if o.Progress == nil {
 		return nil
 	}
-	return tx.AppendOutput(ctx, id, *o.Append)
+	return tx.SetProgress(ctx, id, *o.Progress)
 }
 
 // Ending is how a claimed execution ended, with the output that is not stored yet.
@@ -301,10 +313,19 @@ func (s *Service) Finish(ctx context.Context, end Ending) error {
 // it is end bytes long now.
 func (s *Service) AddOutput(ctx context.Context, id string, out Output, end int64) error {
 	err := s.Store.InTx(ctx, func(tx Tx) error { return out.store(ctx, tx, id) })
-	if err == nil {
-		s.Publisher.Publish(Event{Kind: OutputGrew, ExecutionID: id, End: end})
+	if err != nil {
+		return err
 	}
-	return err
+	if out.Progress != nil {
+		// Pages without the output show it too. That they do not hear of it is not
+		// worth storing the output again.
+		if e, err := s.Store.Execution(ctx, id); err == nil {
+			s.publishAll([]Execution{e})
+			return nil
+		}
+	}
+	s.Publisher.Publish(Event{Kind: OutputGrew, ExecutionID: id, End: end})
+	return nil
 }
 
 // Recover ends what a worker was running when its process died: the executions

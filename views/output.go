@@ -41,6 +41,11 @@ func Lines(t *Terminal, c scheduler.Chunk) (lines []Line, openBytes int) {
 	return lines, openBytes
 }
 
+// GapLine stands for the lines that were cut out of an output.
+func GapLine(g scheduler.Gap) Line {
+	return Line{N: g.FirstLine, Last: g.LastLine, Stream: scheduler.System, HTML: TerminalHTML([]byte(g.String()))}
+}
+
 // Cursor is where a log's reader goes on: the id of an `output` event. at is the
 // offset of the first byte that was not rendered in a closed line.
 func Cursor(at int64, t *Terminal) string {
@@ -81,6 +86,10 @@ func appendLines(b []byte, lines []Line) []byte {
 	}
 	for i := range lines {
 		l := &lines[i]
+		if l.Last > 0 {
+			b = appendGap(b, l)
+			continue
+		}
 		b = append(b, `<div class="ln" id="L`...)
 		b = strconv.AppendInt(b, l.N, 10)
 		b = append(b, `" data-n="`...)
@@ -101,6 +110,20 @@ func appendLines(b []byte, lines []Line) []byte {
 		b = append(b, `</span></div>`...)
 	}
 	return b
+}
+
+// appendGap writes a line without a number or time of its own. Its id is its own,
+// too: a page has one of it, and may still have lines that it stands for.
+func appendGap(b []byte, l *Line) []byte {
+	b = append(b, `<div class="ln" id="cut" data-n="`...)
+	b = strconv.AppendInt(b, l.N, 10)
+	b = append(b, `" data-to="`...)
+	b = strconv.AppendInt(b, l.Last, 10)
+	b = append(b, `" data-s="`...)
+	b = append(b, streamCode(l.Stream)...)
+	b = append(b, `"><span class="no"></span><span class="tt">`...)
+	b = append(b, l.HTML...)
+	return append(b, `</span></div>`...)
 }
 
 func streamCode(s scheduler.Stream) string {

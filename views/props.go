@@ -258,6 +258,7 @@ type Line struct {
 	Stream scheduler.Stream
 	HTML   string // from Terminal.Line: safe, without line breaks
 	Open   bool   // its newline has not come yet; it will be sent again
+	Last   int64  // of a line that stands for those that were cut out: the number of the last
 }
 
 // UserRow is a user in the settings.

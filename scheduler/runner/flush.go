@@ -6,9 +6,14 @@ import (
 	"belfry/scheduler"
 )
 
+// maxSlack is how much more than its limit an output may be while the run goes on:
+// each cut costs the store a little.
+const maxSlack = 4 << 20
+
 // output turns what is pending into what to store: full chunks sealed, which
 // take in what was appended before, and the rest appended. At the end the rest is
-// sealed too, and its last line ends.
+// sealed too, and its last line ends. What the limit does not keep is cut out of
+// the middle.
 func (s *sink) output(end bool) (scheduler.Output, int64) {
 	fresh := s.take()
 	all := join(s.stored, fresh)
@@ -31,7 +36,29 @@ func (s *sink) output(end bool) (scheduler.Output, int64) {
 		FirstByte: all.FirstByte, FirstLine: all.FirstLine,
 		Data: slices.Clone(all.Data), Pieces: slices.Clone(all.Pieces),
 	}
+	sealed := all.FirstByte
+	if end {
+		sealed = all.EndByte()
+	}
+	out.Cut = s.cut(sealed, all.EndByte(), end)
+	if s.progress != nil {
+		out.Progress = s.progress.follow(fresh, s.now(), end)
+	}
 	return out, all.EndByte()
+}
+
+// cut says what may go from the middle of an output of size bytes, of which those
+// before sealed do not change any more; nothing, while it is too little to be
+// worth it.
+func (s *sink) cut(sealed, size int64, end bool) scheduler.Cut {
+	begin := max(s.limit.Head, s.cutTo)
+	to := min(size-s.limit.Tail, sealed)
+	worth := min(max(s.limit.Tail/16, sealAt), maxSlack)
+	if to <= begin || (to-begin < worth && !end) {
+		return scheduler.Cut{}
+	}
+	s.cutTo = to
+	return scheduler.Cut{From: s.limit.Head, To: to}
 }
 
 // join returns a followed by b.

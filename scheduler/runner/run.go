@@ -24,7 +24,7 @@ func (p *Pool) run(ctx context.Context, a scheduler.Assignment, to Source) sched
 		ctx, cancel = context.WithTimeoutCause(ctx, a.Job.Timeout, errTimeout)
 		defer cancel()
 	}
-	out := newSink(p.Now)
+	out := newSink(p.Now, &a.Job)
 	flushed := make(chan struct{})
 	go func() {
 		defer close(flushed)
@@ -43,6 +43,9 @@ func (p *Pool) run(ctx context.Context, a scheduler.Assignment, to Source) sched
 	e.OutputBytes, e.OutputLines = out.size()
 	end := scheduler.Ending{Execution: e, Job: a.Job}
 	end.Output, _ = out.output(true)
+	if out.progress != nil {
+		end.Execution.Progress = out.progress.percent
+	}
 	return end
 }
 

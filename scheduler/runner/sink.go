@@ -15,13 +15,16 @@ const (
 	sealAt     = 64 << 10               // bytes of a sealed chunk, about
 	maxPending = 1 << 20                // more than this waiting to be stored makes the run wait
 	maxLine    = 1 << 20                // a longer line is split
+	minLine    = 4 << 10                // the cap of lines where the output limit is lower than that
 )
 
 // sink cuts what a run writes into pieces and lines, and gathers them until they
 // are stored. It holds at most maxPending bytes and one unsealed chunk.
 type sink struct {
-	now   func() time.Time
-	ready chan struct{} // capacity 1: there is output, or the sink was closed
+	now     func() time.Time
+	ready   chan struct{} // capacity 1: there is output, or the sink was closed
+	limit   scheduler.OutputLimit
+	lineCap int // lines are kept or cut out whole, so none may be longer than the limit
 
 	mu      sync.Mutex
 	room    sync.Cond // signalled when pending was taken
@@ -32,11 +35,19 @@ type sink struct {
 	failing bool  // the store refuses: drop what there is no room for, do not wait
 	dropped int64 // bytes dropped and not yet told
 
-	stored scheduler.Chunk // appended to the store but not sealed; the flusher's own
+	// The flusher's own:
+	stored   scheduler.Chunk // appended to the store but not sealed
+	cutTo    int64           // the middle was cut out up to about here
+	progress *progress       // nil: the job has no pattern
 }
 
-func newSink(now func() time.Time) *sink {
-	s := &sink{now: now, ready: make(chan struct{}, 1)}
+// newSink returns an empty sink of a run of j.
+func newSink(now func() time.Time, j *scheduler.Job) *sink {
+	s := &sink{now: now, ready: make(chan struct{}, 1), limit: j.OutputLimit, progress: newProgress(j.Progress)}
+	if s.limit == (scheduler.OutputLimit{}) {
+		s.limit = scheduler.DefaultOutputLimit
+	}
+	s.lineCap = int(min(max(s.limit.Head+s.limit.Tail, minLine), maxLine))
 	s.room.L = &s.mu
 	s.pending.FirstLine, s.stored.FirstLine = 1, 1
 	return s
@@ -73,8 +84,8 @@ func (s *sink) write(stream scheduler.Stream, p []byte) {
 		if open {
 			n = len(p)
 		}
-		if s.line+n > maxLine {
-			n, open = maxLine-s.line, false
+		if s.line+n > s.lineCap {
+			n, open = s.lineCap-s.line, false
 		}
 		s.add(stream, p[:n], at, open)
 		p = p[n:]

@@ -6,6 +6,8 @@
 //
 // The DOM holds at most `most` lines without a gap among them. While the reader follows, lines leave at the top; while not, nothing on the
 // screen moves: lines are added below as long as there is room, then only counted. `attached` says that the newest line is in the DOM.
+//
+// One line may stand for those that the output limit cut out: from its number (data-n) to data-to.
 (() => {
   "use strict";
 
@@ -17,7 +19,10 @@
 
   const numberOf = (el) => (el ? +el.dataset.n : 0);
   const first = () => numberOf(lines.firstElementChild);
-  const last = () => numberOf(lines.lastElementChild);
+  const lastOf = (el) => (el ? +(el.dataset.to || el.dataset.n) : 0);
+  const last = () => lastOf(lines.lastElementChild);
+  const holds = (el, range) => range !== null && lastOf(el) >= range[0] && numberOf(el) <= range[1];
+  const find = (n) => $("L" + n) || [$("cut")].find((el) => el && holds(el, [n, n]));
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 24;
 
   let newest = last();
@@ -52,9 +57,9 @@
   }
 
   function dress(el) {
-    if (time === "off") el.removeAttribute("data-ts");
+    if (time === "off" || !el.dataset.t) el.removeAttribute("data-ts");
     else el.dataset.ts = stamp(+el.dataset.t);
-    el.classList.toggle("picked", picked !== null && +el.dataset.n >= picked[0] && +el.dataset.n <= picked[1]);
+    el.classList.toggle("picked", holds(el, picked));
   }
 
   $("log-time").value = time;
@@ -174,7 +179,7 @@
     let fresh = parse(queue.join(""));
     queue = [];
     if (following && fresh.length > most) {
-      newest = Math.max(newest, numberOf(fresh.at(-1)));
+      newest = Math.max(newest, lastOf(fresh.at(-1)));
       fresh = fresh.slice(-most);
       lines.replaceChildren();
       attached = true;
@@ -190,7 +195,16 @@
 
   function put(el) {
     const n = +el.dataset.n;
-    newest = Math.max(newest, n);
+    newest = Math.max(newest, lastOf(el));
+    if (el.dataset.to && last() >= n) {
+      // Lines that the page has, or was about to get, were cut out. Who reads them keeps them, and what follows is fetched when it is wanted.
+      if (!following) {
+        attached = attached && last() >= newest;
+        return;
+      }
+      for (const old of [...lines.children]) if (holds(old, [n, lastOf(el)])) old.remove();
+      if (last() >= n) return;
+    }
     const old = $(el.id);
     if (old) {
       if (old.innerHTML === el.innerHTML && old.dataset.open === el.dataset.open) return;
@@ -230,7 +244,7 @@
       hold(() => {
         if (where === "replace") lines.replaceChildren(...got);
         else if (where === "before") lines.prepend(...got.filter((el) => +el.dataset.n < first()));
-        else lines.append(...got.filter((el) => +el.dataset.n > last()));
+        else lines.append(...got.filter((el) => lastOf(el) > last()));
         while (lines.childElementCount > most) (where === "before" ? lines.lastElementChild : lines.firstElementChild).remove();
       });
       newest = Math.max(newest, last());
@@ -269,7 +283,7 @@
   }
 
   function mark() {
-    for (const el of lines.children) el.classList.toggle("picked", picked !== null && +el.dataset.n >= picked[0] && +el.dataset.n <= picked[1]);
+    for (const el of lines.children) el.classList.toggle("picked", holds(el, picked));
   }
 
   async function jump() {
@@ -277,10 +291,10 @@
     mark();
     if (!picked) return false;
     pause();
-    if (!$("L" + picked[0])) {
+    if (!find(picked[0])) {
       if (!(await load(Math.max(1, picked[0] - 200), step * 2, "replace"))) return false;
     }
-    const el = $("L" + picked[0]);
+    const el = find(picked[0]);
     if (!el) return false;
     mark();
     log.scrollTop += el.getBoundingClientRect().top - log.getBoundingClientRect().top - log.clientHeight / 3;
