@@ -416,6 +416,10 @@ func (f *feeder) sendExecution(ctx context.Context) (ended bool) {
 	}
 	for f.sendOutput(ctx, outputFrame) {
 	}
+	if e.Cut.To > 0 && f.at == e.Cut.From { // there is more behind what was cut out
+		for f.sendOutput(ctx, outputFrame) {
+		}
+	}
 	e = f.server.explained(e)
 	if e.State == f.seen.State && e.Reason == f.seen.Reason && e.Progress == f.seen.Progress {
 		return e.State.Final()
@@ -475,15 +479,7 @@ func (f *feeder) sendOutput(ctx context.Context, max int) (more bool) {
 	} else {
 		f.sendJSON(ctx, "output", presentOutput(f.watch.execution, from, chunk))
 	}
-	if full || whole == 0 {
-		return full && whole > 0
-	}
-	// A chunk ends where something was cut out, too.
-	size, _, err := f.server.Store.OutputSize(ctx, f.watch.execution)
-	if err != nil {
-		f.report(ctx, err)
-	}
-	return size > f.at+int64(open)
+	return full && whole > 0
 }
 
 // jump sends what stands for the output that was cut out where the reader is, and

@@ -126,8 +126,8 @@
     if (!attached && !(await load(Math.max(1, newest - most + 1), most, "replace"))) return;
     following = !ended;
     seen = newest;
-    toEnd();
     show();
+    toEnd();
   }
 
   log.addEventListener("scroll", () => {
@@ -188,9 +188,9 @@
     if (following) {
       while (lines.childElementCount > most) lines.firstElementChild.remove();
       seen = newest;
-      toEnd();
     }
     show();
+    if (following) toEnd(); // last: what show() puts above the lines moves them
   }
 
   function put(el) {
@@ -260,7 +260,12 @@
     }
   }
 
-  const loadEarlier = () => { pause(); return load(Math.max(1, first() - step), Math.min(step, first() - 1), "before"); };
+  // What was cut out takes one line: with it alone, the button would stay in view and load nothing more.
+  const loadEarlier = async () => {
+    pause();
+    const before = () => load(Math.max(1, first() - step), Math.min(step, first() - 1), "before");
+    return (await before()) && (lines.firstElementChild.id !== "cut" || before());
+  };
   const loadLater = () => load(last() + 1, step, "after");
   earlier.addEventListener("click", loadEarlier);
   later.addEventListener("click", loadLater);
