@@ -136,6 +136,15 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestGapLine(t *testing.T) {
+	l := GapLine(scheduler.Gap{Cut: scheduler.Cut{From: 10, To: 30}, FirstLine: 3, LastLine: 7})
+	want := `<div class="ln" id="cut" data-n="3" data-to="7" data-s="sys"><span class="no"></span><span class="tt">` +
+		`[… 20 bytes (5 lines) cut here by the output limit …]</span></div>`
+	if got := string(appendLines(nil, []Line{l})); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
 func TestLinesSurvivesChunksThatLie(t *testing.T) {
 	for _, pieces := range [][]scheduler.Piece{
 		nil, {{Len: 0}}, {{Len: 0, Open: true}, {Len: 3}}, {{Len: 1000}}, {{Len: 2}, {Len: 1000, Open: true}}, {{Len: 5}, {Len: 5}, {Len: 5}},

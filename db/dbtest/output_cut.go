@@ -119,12 +119,9 @@ func readAround(t *testing.T, s *db.Store, r *rand.Rand, id string, m *model, ga
 	}
 	for range 40 {
 		from, n := r.Int64N(size), 1+r.IntN(4000)
-		begin, end := from, min(from+int64(n), size)
-		if !gap.IsZero() && from < gap.From {
-			end = min(end, gap.From)
-		} else if from < gap.To {
+		begin := from
+		if from >= gap.From && from < gap.To {
 			begin = gap.To
-			end = min(begin+int64(n), size)
 		}
 		c, err := s.OutputAt(bg, id, from, n)
 		if begin < size && (len(c.Data) == 0 || len(c.Data) > n) {
@@ -142,7 +139,7 @@ func readAround(t *testing.T, s *db.Store, r *rand.Rand, id string, m *model, ga
 		} else if !gap.IsZero() && line <= gap.LastLine {
 			first = gap.LastLine + 1
 		}
-		end = size
+		end := size
 		if first+k-1 < lines {
 			end = starts[min(first+k-1, last)]
 		} else if last < lines {

@@ -6,9 +6,12 @@ import (
 	"belfry/scheduler"
 )
 
-// maxSlack is how much more than its limit an output may be while the run goes on:
-// each cut costs the store a little.
-const maxSlack = 4 << 20
+// How much more than its limit an output may be while the run goes on: a sixteenth
+// of the tail within these bounds. Each cut costs the store a few milliseconds.
+const (
+	minSlack = 1 << 20
+	maxSlack = 4 << 20
+)
 
 // output turns what is pending into what to store: full chunks sealed, which
 // take in what was appended before, and the rest appended. At the end the rest is
@@ -53,7 +56,7 @@ func (s *sink) output(end bool) (scheduler.Output, int64) {
 func (s *sink) cut(sealed, size int64, end bool) scheduler.Cut {
 	begin := max(s.limit.Head, s.cutTo)
 	to := min(size-s.limit.Tail, sealed)
-	worth := min(max(s.limit.Tail/16, sealAt), maxSlack)
+	worth := min(max(s.limit.Tail/16, minSlack), maxSlack)
 	if to <= begin || (to-begin < worth && !end) {
 		return scheduler.Cut{}
 	}

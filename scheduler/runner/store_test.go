@@ -94,7 +94,7 @@ func runOnce(t *testing.T, d scheduler.Draft, print func(out scheduler.OutputWri
 	return store, e, told
 }
 
-// TestLimitOnTheStore: of a run that writes a megabyte the store has the first and
+// TestLimitOnTheStore: of a run that writes four megabytes the store has the first and
 // the last bytes, whole lines of them, and never more than a bounded rest besides.
 func TestLimitOnTheStore(t *testing.T) {
 	seed := rand.Uint64()
@@ -103,7 +103,7 @@ func TestLimitOnTheStore(t *testing.T) {
 	limit := scheduler.OutputLimit{Head: 1000, Tail: 2000}
 	var all bytes.Buffer
 	var starts []int64
-	for all.Len() < 1_000_000 {
+	for all.Len() < 4_000_000 {
 		starts = append(starts, int64(all.Len()))
 		fmt.Fprintf(&all, "line %d %s\n", len(starts), bytes.Repeat([]byte("x"), r.IntN(60)))
 	}
