@@ -31,6 +31,7 @@ type hourKey struct {
 type jobDelta struct {
 	n                [9]int64 // by place in scheduler.States
 	ended            bool
+	removed          bool  // executions that ended were deleted
 	due, attempt     int64 // the newest that ended,
 	state            scheduler.State
 	success, failure int64 // when the last ended so
@@ -78,6 +79,12 @@ func (d *deltas) end(job int64, from, to scheduler.State, due, attempt, finished
 	d.hours[hourKey{finished - finished%microsPerHour, to}]++
 }
 
+// remove counts an execution of a job that exists, which ended and is deleted.
+// What is known of the job's last ones stays true.
+func (d *deltas) remove(job int64, from scheduler.State) {
+	d.change(job, from, "", 1).removed = true
+}
+
 // flush writes the changes. Rows are taken in one order, so that two servers on
 // one PostgreSQL do not lock each other out, and the one row that all share last.
 func (d *deltas) flush(t *tx) error {
@@ -91,6 +98,10 @@ func (d *deltas) flush(t *tx) error {
 				return err
 			} else if !exists {
 				continue
+			}
+		} else if j.removed {
+			if err := j.take(ctx, t, job); err != nil {
+				return err
 			}
 		}
 		for i, n := range j.n {
@@ -124,6 +135,23 @@ func addTotals(ctx context.Context, t *tx, shard int, total [9]int64) error {
 		cancelled = cancelled + $6, lost = lost + $7, skipped = skipped + $8, missed = missed + $9
 		WHERE shard = $10`,
 		total[0], total[1], total[2], total[3], total[4], total[5], total[6], total[7], total[8], shard)
+	return err
+}
+
+// take updates the job's row where executions were only deleted.
+func (j *jobDelta) take(ctx context.Context, t *tx, job int64) error {
+	args := []any{job}
+	var set []string
+	for i, s := range scheduler.States {
+		if s.Final() && j.n[i] != 0 {
+			args = append(args, j.n[i])
+			set = append(set, fmt.Sprintf("%s = %s + $%d", s, s, len(args)))
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	_, err := t.exec(ctx, "UPDATE job_stats SET "+strings.Join(set, ", ")+" WHERE job = $1", args...)
 	return err
 }
 

@@ -21,6 +21,16 @@ type explainer struct {
 }
 
 func (x *explainer) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	x.explain(ctx, query, args)
+	return x.querier.query(ctx, query, args...)
+}
+
+func (x *explainer) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	x.explain(ctx, query, args)
+	return x.querier.exec(ctx, query, args...)
+}
+
+func (x *explainer) explain(ctx context.Context, query string, args []any) {
 	var plan []string
 	err := each(ctx, x.querier, "EXPLAIN QUERY PLAN "+query, args, func(rows *sql.Rows) error {
 		var id, parent, unused int
@@ -38,7 +48,6 @@ func (x *explainer) query(ctx context.Context, query string, args ...any) (*sql.
 			x.t.Errorf("%s: %s\n  in\n%s\n  of\n%s", x.what, line, strings.Join(plan, "\n"), query)
 		}
 	}
-	return x.querier.query(ctx, query, args...)
 }
 
 // bad says that a step of a plan would read a whole large table, or sort.
@@ -101,7 +110,15 @@ func TestPlans(t *testing.T) {
 		"next":      func() error { _, _, err := s.NextRunAt(ctx); return err },
 		"audit":     func() error { _, _, err := s.ListAudit(ctx, 10, 0); return err },
 		"gap":       func() error { _, err := s.OutputGap(ctx, "x"); return err },
-		"tail":      func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
+		"histories": func() error { _, err := s.Histories(ctx, 5, 100); return err },
+		"expendable": func() error {
+			_, err := s.Expendable(ctx, 1, at, 100)
+			return err
+		},
+		"expendable output": func() error { _, _, err := s.ExpendableOutput(ctx, nil, at, 100); return err },
+		"kept output":       func() error { _, err := s.KeptOutput(ctx, 0, at, at); return err },
+		"a job's output":    func() error { _, err := s.KeptOutput(ctx, 1, at, at); return err },
+		"tail":              func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
 	} {
 		x.what = what
 		if err := run(); err != nil {
@@ -138,10 +155,14 @@ func TestPlans(t *testing.T) {
 		if _, err := t.Claim(ctx, scheduler.Worker{Name: "w"}, at, 5); err != nil {
 			return err
 		}
-		if _, err := t.ExpireEnded(ctx, at, at, 5); err != nil {
+		j := scheduler.Job{ID: "plan", Draft: scheduler.Draft{Name: "plan"}}
+		if err := t.InsertJob(ctx, &j); err != nil {
 			return err
 		}
-		if _, err := t.ExpireJob(ctx, "j", at, 5); err != nil {
+		if err := t.DeleteExecutions(ctx, []scheduler.Record{{Key: 1, JobNum: j.Num}}); err != nil {
+			return err
+		}
+		if _, err := t.DropOutput(ctx, scheduler.Record{Key: 1}, 5); err != nil {
 			return err
 		}
 		if _, err := t.Waiting(ctx, at, 5); err != nil {

@@ -14,7 +14,7 @@ import (
 type Store interface {
 	JobStore
 	ExecutionStore
-	HistoryStore
+	RetentionStore
 	OutputStore
 	UserStore
 
@@ -79,15 +79,25 @@ type ExecutionStore interface {
 	Ended(ctx context.Context, t time.Time) ([]HourCount, error)
 }
 
-// HistoryStore bounds what is kept.
-type HistoryStore interface {
-	// Histories lists the jobs with a Retention of their own, and those with more
-	// than above executions that ended, unless above is 0.
-	Histories(ctx context.Context, above int) ([]History, error)
-	// OutputTotal sums the output of a job, or with "" of all.
-	OutputTotal(ctx context.Context, jobID string) (bytes int64, err error)
-	// Shrink gives the room of what was deleted back to the system.
-	Shrink(ctx context.Context) error
+// RetentionStore finds what of the past may go.
+type RetentionStore interface {
+	// Histories lists jobs by number, those behind after, at most limit.
+	Histories(ctx context.Context, after int64, limit int) ([]History, error)
+	// Expendable lists executions of a job that may be deleted, oldest due time
+	// first, at most limit: those that were due before a time and ended, of groups
+	// that are not active. The newest that ended, the last success and the last
+	// failure (failed, timed out or lost) are not among them.
+	Expendable(ctx context.Context, jobNum int64, before time.Time, limit int) ([]Record, error)
+	// ExpendableOutput is like Expendable, over all jobs: those that have output, by
+	// when they ended, that follow after (nil: from the first). It looks at no more
+	// than limit; next is the last it looked at, nil when it came to the end.
+	ExpendableOutput(ctx context.Context, after *Record, before time.Time, limit int) (list []Record, next *Record, err error)
+	// KeptOutput adds up the output that is kept of a job's executions (0: of all
+	// jobs') that ended in [from, to).
+	KeptOutput(ctx context.Context, jobNum int64, from, to time.Time) (bytes int64, err error)
+	// Shrink gives a little of the space that deleting has freed back to the file
+	// system, and reports whether there is more to give back.
+	Shrink(ctx context.Context) (more bool, err error)
 }
 
 // OutputStore reads what runs wrote. An execution without output has none of
@@ -150,13 +160,6 @@ type Tx interface {
 	// PurgeDeleted deletes at most limit executions of deleted jobs that are not
 	// active, with their output, and reports whether there are more.
 	PurgeDeleted(ctx context.Context, limit int) (more bool, err error)
-
-	// ExpireEnded deletes at most limit executions that ended from an instant on and
-	// before another, the oldest first; ExpireJob those of one job, by due time. What
-	// is active stays with its group, and so do the newest success and the newest bad
-	// end of each job.
-	ExpireEnded(ctx context.Context, from, before time.Time, limit int) (Expired, error)
-	ExpireJob(ctx context.Context, jobID string, before time.Time, limit int) (Expired, error)
 
 	// ActiveExecutions lists what is queued or running of a job, oldest first, at
 	// most limit.
@@ -223,6 +226,13 @@ type Tx interface {
 	// SetProgress stores how far a run says that it is, in percent.
 	SetProgress(ctx context.Context, executionID string, percent float64) error
 
+	// DeleteExecutions deletes executions with their output, those of them that are
+	// not, and whose groups are not, active any more.
+	DeleteExecutions(ctx context.Context, list []Record) error
+	// DropOutput deletes at most n stored chunks of an execution's output, of one
+	// that is about to be deleted, and reports whether there are more.
+	DropOutput(ctx context.Context, r Record, n int) (more bool, err error)
+
 	InsertUser(ctx context.Context, u User) error // ErrNameTaken
 	UpdateUser(ctx context.Context, u User) error
 	DeleteUser(ctx context.Context, id string) error // with its logins; its tokens are revoked
@@ -235,6 +245,21 @@ type Tx interface {
 	RevokeLogins(ctx context.Context, userID, loginID string, at time.Time) error
 
 	InsertAudit(ctx context.Context, a AuditEntry) error
+}
+
+// History is what decides how much of a job's history is deleted.
+type History struct {
+	JobNum    int64
+	Retention Retention
+	Ended     int64 // executions that ended and are stored
+}
+
+// Record is an execution that may be deleted.
+type Record struct {
+	Key        int64 // the store's
+	JobNum     int64
+	FinishedAt time.Time
+	Bytes      int64 // of output that is kept
 }
 
 // Assignment is a claimed execution with the definition to run.

@@ -1,167 +1,292 @@
 package scheduler_test
 
 import (
-	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"belfry/db"
 	"belfry/scheduler"
 )
 
-// history is a store with executions that ended, each with a kilobyte of output
-// that does not compress, one a minute until now.
-type history struct {
+// idle is a timetable, a launcher and a publisher of a service on which nothing
+// happens by itself.
+type idle struct{ told *[]scheduler.Event }
+
+func (idle) Put(scheduler.JobTimes) error       { return nil }
+func (idle) Remove(string)                      {}
+func (idle) Refresh()                           {}
+func (idle) Next(string) (at time.Time, _ bool) { return at, false }
+func (idle) Upcoming(int) []scheduler.Due       { return nil }
+func (idle) Wake()                              {}
+func (idle) Stop(string, string) bool           { return false }
+func (idle) Workers() []scheduler.Worker        { return nil }
+func (i idle) Publish(e scheduler.Event)        { *i.told = append(*i.told, e) }
+
+// past is a service with a history.
+type past struct {
 	t       *testing.T
-	path    string
 	store   *db.Store
 	service *scheduler.Service
 	now     time.Time
+	ids     int
+	told    []scheduler.Event
+	made    map[string]string // what was made, by id
 }
 
-func newHistory(t *testing.T) *history {
-	h := &history{t: t, path: filepath.Join(t.TempDir(), "x.db"), now: simStart}
-	var err error
-	if h.store, err = db.Open(bg, db.Options{Path: h.path, NoSync: true}); err != nil {
+func newPast(t *testing.T, keep scheduler.Retention) *past {
+	t.Helper()
+	store, err := db.Open(bg, db.Options{Path: filepath.Join(t.TempDir(), "x.db"), NoSync: true})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = h.store.Close() })
-	n := 0
-	w := &simulation{t: t} // a timetable, launcher and publisher that do nothing
-	w.times, w.next = map[string]scheduler.JobTimes{}, map[string]time.Time{}
-	h.service = scheduler.New(scheduler.Options{
-		Store: h.store, Timetable: w, Launcher: w, Publisher: w,
+	t.Cleanup(func() { _ = store.Close() })
+	p := &past{t: t, store: store, now: simStart, made: map[string]string{}}
+	world := idle{&p.told}
+	p.service = scheduler.New(scheduler.Options{
+		Store: store, Timetable: world, Launcher: world, Publisher: world,
 		Executors: map[string]scheduler.Executor{"sim": simExecutor{}}, Passwords: simPasswords{},
-		Now: func() time.Time { return h.now }, NewID: func() string { n++; return fmt.Sprintf("%08d", n) },
-		Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return p.now }, NewID: func() string { p.ids++; return fmt.Sprintf("%08d", p.ids) },
+		Log: slog.New(slog.DiscardHandler), Keep: keep,
 	})
-	return h
+	return p
 }
 
-func (h *history) job(name string, keep scheduler.Retention) {
-	h.t.Helper()
-	_, err := h.service.CreateJob(bg, admin, scheduler.Draft{Name: name, Executor: "sim", Enabled: true, Retention: keep}, scheduler.OriginAPI)
+func (p *past) must(err error) {
+	p.t.Helper()
 	if err != nil {
-		h.t.Fatal(err)
+		p.t.Fatal(err)
 	}
 }
 
-// run adds executions of a job; the first fails, the others succeed.
-func (h *history) run(job string, n int) {
-	h.t.Helper()
-	for i := range n {
-		h.now = h.now.Add(time.Minute)
-		if _, err := h.service.RunJob(bg, admin, job); err != nil {
-			h.t.Fatal(err)
+func (p *past) job(name string, keep scheduler.Retention) {
+	p.t.Helper()
+	_, err := p.service.CreateJob(bg, admin, scheduler.Draft{Name: name, Executor: "sim", Retention: keep}, scheduler.OriginAPI)
+	p.must(err)
+}
+
+// start makes a job run now.
+func (p *past) start(job string) scheduler.Assignment {
+	p.t.Helper()
+	_, err := p.service.RunJob(bg, admin, job)
+	p.must(err)
+	claimed, err := p.service.Claim(bg, scheduler.Worker{Name: "w"}, 1)
+	p.must(err)
+	return claimed[0]
+}
+
+// ran makes a job run now, with so much output, and an hour pass.
+func (p *past) ran(name, job string, state scheduler.State, output int) {
+	p.t.Helper()
+	a := p.start(job)
+	p.made[a.Execution.ID] = name
+	end := scheduler.Ending{Execution: a.Execution, Job: a.Job}
+	end.Execution.State, end.Execution.FinishedAt = state, p.now
+	if output > 0 {
+		end.Output.Append = &scheduler.Chunk{
+			FirstLine: 1, Data: make([]byte, output), Pieces: []scheduler.Piece{{Len: output, At: p.now}},
 		}
-		claimed, err := h.service.Claim(bg, scheduler.Worker{Name: "w"}, 1)
-		if err != nil || len(claimed) != 1 {
-			h.t.Fatal(len(claimed), err)
+	}
+	p.must(p.service.Finish(bg, end))
+	p.now = p.now.Add(time.Hour)
+}
+
+// retain deletes all that is to be deleted.
+func (p *past) retain() {
+	p.t.Helper()
+	for range 100 {
+		more, err := p.service.Retain(bg)
+		p.must(err)
+		if !more {
+			return
 		}
-		data := make([]byte, 1000)
-		_, _ = rand.Read(data)
-		end := scheduler.Ending{Execution: claimed[0].Execution, Job: claimed[0].Job, Output: scheduler.Output{Seal: []scheduler.Chunk{{
-			FirstLine: 1, Data: data, Pieces: []scheduler.Piece{{Len: len(data), At: h.now}},
-		}}}}
-		end.Execution.State, end.Execution.FinishedAt = scheduler.Succeeded, h.now
-		if i == 0 {
-			end.Execution.State, end.Execution.Reason = scheduler.Failed, "broken"
+	}
+	p.t.Fatal("there is always more to delete")
+}
+
+// want compares what is left, oldest first, and recounts.
+func (p *past) want(when string, names ...string) {
+	p.t.Helper()
+	all, total, err := p.store.ListExecutions(bg, scheduler.ExecutionFilter{})
+	p.must(err)
+	var left []string
+	for _, e := range slices.Backward(all) {
+		if name := p.made[e.ID]; name != "" {
+			left = append(left, name)
 		}
-		if err := h.service.Finish(bg, end); err != nil {
-			h.t.Fatal(err)
+	}
+	if d := cmp.Diff(names, left); d != "" {
+		p.t.Errorf("%s (-want +left):\n%s", when, d)
+	}
+	if total.N != int64(len(all)) {
+		p.t.Errorf("%s: total %d, recounted %d", when, total.N, len(all))
+	}
+	for _, state := range scheduler.States {
+		list, total, err := p.store.ListExecutions(bg, scheduler.ExecutionFilter{States: []scheduler.State{state}})
+		p.must(err)
+		if total.N != int64(len(list)) {
+			p.t.Errorf("%s: total of %s %d, recounted %d", when, state, total.N, len(list))
 		}
 	}
 }
 
-func (h *history) retain(keep scheduler.Keep) {
-	h.t.Helper()
-	if _, err := h.service.Retain(bg, keep); err != nil {
-		h.t.Fatal(err)
+const (
+	good = scheduler.Succeeded
+	bad  = scheduler.Failed
+)
+
+func TestRetentionByAge(t *testing.T) {
+	p := newPast(t, scheduler.Retention{MaxAge: 10 * time.Hour})
+	p.job("a", scheduler.Retention{})
+	p.job("strict", scheduler.Retention{MaxAge: 4 * time.Hour})
+	p.job("lax", scheduler.Retention{MaxAge: 100 * time.Hour})
+	p.ran("a failed", "a", bad, 0)
+	p.ran("a1", "a", good, 10)
+	p.ran("a2", "a", good, 10)
+	p.ran("strict1", "strict", good, 10)
+	p.ran("strict2", "strict", scheduler.Cancelled, 0)
+	p.ran("strict3", "strict", good, 10)
+	p.ran("lax1", "lax", bad, 10)
+	p.ran("lax2", "lax", bad, 10)
+	p.retain()
+	p.want("after 8 hours", "a failed", "a1", "a2", "strict3", "lax1", "lax2")
+	p.now = p.now.Add(90 * time.Minute)
+	p.retain()
+	p.want("after 9.5 hours", "a failed", "a1", "a2", "strict3", "lax1", "lax2")
+	p.now = p.now.Add(90 * time.Minute)
+	p.retain()
+	p.want("after 11 hours: the last success and failure stay", "a failed", "a2", "strict3", "lax1", "lax2")
+	p.now = p.now.Add(1000 * time.Hour)
+	p.retain()
+	p.want("long after", "a failed", "a2", "strict3", "lax2")
+	p.ran("a3", "a", good, 0)
+	p.now = p.now.Add(2 * time.Hour)
+	p.retain()
+	p.want("a newer success replaces the last", "a failed", "strict3", "lax2", "a3")
+}
+
+func TestRetentionByCount(t *testing.T) {
+	p := newPast(t, scheduler.Retention{MaxCount: 5})
+	p.job("a", scheduler.Retention{MaxCount: 3})
+	p.job("b", scheduler.Retention{MaxCount: 1000})
+	p.ran("a failed", "a", bad, 0)
+	for i := range 6 {
+		p.ran(fmt.Sprint("a", i), "a", good, 0)
+		p.ran(fmt.Sprint("b", i), "b", good, 0)
+	}
+	p.retain()
+	p.want("the stricter bound counts", "a failed", "b1", "b2", "b3", "a4", "b4", "a5", "b5")
+	p.retain()
+	p.want("again", "a failed", "b1", "b2", "b3", "a4", "b4", "a5", "b5")
+}
+
+func TestRetentionByBytes(t *testing.T) {
+	p := newPast(t, scheduler.Retention{MaxBytes: 1000})
+	p.job("a", scheduler.Retention{MaxBytes: 250})
+	p.job("b", scheduler.Retention{})
+	for i := range 5 {
+		p.ran(fmt.Sprint("a", i), "a", good, 100)
+	}
+	p.ran("b small", "b", good, 0)
+	p.ran("b0", "b", good, 300)
+	p.retain()
+	p.want("a job's bound", "a3", "a4", "b small", "b0")
+	for i := range 3 {
+		p.ran(fmt.Sprint("b", i+1), "b", good, 300)
+	}
+	p.retain() // of 1400 bytes the oldest output goes, of whatever job, but what is always kept
+	p.want("the bound of all", "a4", "b small", "b1", "b2", "b3")
+	p.ran("b huge", "b", bad, 5000)
+	p.retain()
+	p.want("one that alone is too large", "a4", "b small", "b3", "b huge")
+	p.ran("b4", "b", bad, 10)
+	p.now = p.now.Add(2 * time.Hour) // when it counts anew
+	p.retain()
+	p.want("the large one is not the last failure any more", "a4", "b small", "b3", "b4")
+}
+
+func TestRetentionKeepsWhatIsActive(t *testing.T) {
+	p := newPast(t, scheduler.Retention{MaxAge: time.Hour, MaxCount: 1})
+	p.job("a", scheduler.Retention{})
+	running := p.start("a")
+	p.made[running.Execution.ID] = "running"
+	p.now = p.now.Add(time.Hour)
+	p.ran("old", "a", good, 10)
+	p.ran("first", "a", bad, 10)
+	retried := ""
+	for id, name := range p.made {
+		if name == "first" {
+			retried = id
+		}
+	}
+	again, err := p.service.RetryExecution(bg, admin, retried)
+	p.must(err)
+	p.made[again.ID] = "again"
+	for i := range 3 {
+		a, err := p.service.RunJob(bg, admin, "a")
+		p.must(err)
+		p.must(p.service.StopExecution(bg, admin, a.ID))
+		p.made[a.ID] = fmt.Sprint("stopped", i)
+		p.now = p.now.Add(time.Hour)
+	}
+	p.ran("new", "a", good, 10) // claims the retry, which is due earlier
+	p.now = p.now.Add(1000 * time.Hour)
+	p.retain()
+	p.want("a", "running", "first", "new", "stopped2")
+}
+
+// TestRetentionOfMuchOutput: long output goes in steps, and so does that of a
+// deleted job.
+func TestRetentionOfMuchOutput(t *testing.T) {
+	p := newPast(t, scheduler.Retention{})
+	p.job("a", scheduler.Retention{MaxAge: time.Hour})
+	p.job("gone", scheduler.Retention{})
+	for _, job := range []string{"a", "gone"} {
+		a := p.start(job)
+		chunk := scheduler.Chunk{FirstLine: 1, Data: make([]byte, 60_000), Pieces: []scheduler.Piece{{Len: 60_000, At: p.now}}}
+		for range 150 {
+			p.must(p.service.AddOutput(bg, a.Execution.ID, scheduler.Output{Append: &chunk}, 0))
+			chunk.FirstByte, chunk.FirstLine = chunk.EndByte(), chunk.EndLine()
+		}
+		end := scheduler.Ending{Execution: a.Execution, Job: a.Job}
+		end.Execution.State, end.Execution.FinishedAt = good, p.now
+		p.must(p.service.Finish(bg, end))
+		p.made[a.Execution.ID] = "long of " + job
+		p.now = p.now.Add(time.Hour)
+		p.ran("short of "+job, job, good, 10)
+	}
+	p.retain()
+	p.want("long output", "short of a", "long of gone", "short of gone")
+	p.must(p.service.DeleteJob(bg, admin, "gone", false))
+	p.must(p.service.PurgeDeleted(bg))
+	p.want("a deleted job", "short of a")
+	bytes, err := p.store.KeptOutput(bg, 0, time.Time{}, p.now.Add(time.Hour))
+	p.must(err)
+	if bytes != 10 {
+		t.Errorf("%d bytes of output are left, want 10", bytes)
 	}
 }
 
-// left returns how many executions of a job there are, by the counters and by the
-// rows.
-func (h *history) left(job string) int {
-	h.t.Helper()
-	j, err := h.store.JobByName(bg, job)
-	if err != nil {
-		h.t.Fatal(err)
+func TestProgressIsPublished(t *testing.T) {
+	p := newPast(t, scheduler.Retention{})
+	p.job("a", scheduler.Retention{})
+	a := p.start("a")
+	percent := 12.5
+	p.told = nil
+	chunk := scheduler.Chunk{FirstLine: 1, Data: []byte("12.5%\n"), Pieces: []scheduler.Piece{{Len: 6, At: p.now}}}
+	p.must(p.service.AddOutput(bg, a.Execution.ID, scheduler.Output{Append: &chunk, Progress: &percent}, 6))
+	if len(p.told) != 1 || p.told[0].Kind != scheduler.ExecutionChanged || p.told[0].ExecutionID != a.Execution.ID ||
+		p.told[0].Execution.Progress != percent || p.told[0].Execution.OutputBytes != 6 {
+		t.Errorf("told %+v", p.told)
 	}
-	list, total, err := h.store.ListExecutions(bg, scheduler.ExecutionFilter{JobID: j.ID})
-	if err != nil || int(total.N) != len(list) {
-		h.t.Errorf("%s: %d rows, %d by the counters, %v", job, len(list), total.N, err)
-	}
-	return len(list)
-}
-
-func TestHistoryIsBounded(t *testing.T) {
-	for _, tt := range []struct {
-		what       string
-		own        scheduler.Retention
-		all        scheduler.Keep
-		own1, all1 int // what is left of 50 of the job with bounds of its own, and of the other's 50
-	}{
-		{"no bound", scheduler.Retention{}, scheduler.Keep{}, 50, 50},
-		// Each keeps its one failure, the oldest, besides.
-		{"age of all", scheduler.Retention{}, scheduler.Keep{Age: 20*time.Minute + time.Second}, 2, 22},
-		{"count of all", scheduler.Retention{}, scheduler.Keep{Count: 10}, 10, 10},
-		{"own age", scheduler.Retention{MaxAge: 55*time.Minute + time.Second}, scheduler.Keep{}, 7, 50},
-		{"own count", scheduler.Retention{MaxCount: 5}, scheduler.Keep{Count: 10}, 5, 10},
-		{"the stricter count", scheduler.Retention{MaxCount: 20}, scheduler.Keep{Count: 10}, 10, 10},
-		{"own bytes", scheduler.Retention{MaxBytes: 7500}, scheduler.Keep{}, 7, 50},
-		{"bytes of all", scheduler.Retention{}, scheduler.Keep{Bytes: 30_000}, 2, 28},
-	} {
-		t.Run(tt.what, func(t *testing.T) {
-			h := newHistory(t)
-			h.job("own", tt.own)
-			h.job("other", scheduler.Retention{})
-			h.run("own", 50)
-			h.run("other", 50)
-			for range 2 { // the second time there is nothing to do
-				h.retain(tt.all)
-				if own, other := h.left("own"), h.left("other"); own != tt.own1 || other != tt.all1 {
-					t.Errorf("%d and %d are left, want %d and %d", own, other, tt.own1, tt.all1)
-				}
-			}
-			if stats, err := h.store.Ended(bg, simStart); err != nil || len(stats) == 0 {
-				t.Errorf("the counts by hour are gone: %v", err)
-			}
-		})
-	}
-}
-
-// TestTheFileShrinks: what was deleted is given back to the system.
-func TestTheFileShrinks(t *testing.T) {
-	h := newHistory(t)
-	h.job("job", scheduler.Retention{})
-	h.run("job", 6000)
-	size := func() int64 {
-		// The log is merged into the file when the last connection closes.
-		if err := h.store.Close(); err != nil {
-			t.Fatal(err)
-		}
-		info, err := os.Stat(h.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if h.store, err = db.Open(bg, db.Options{Path: h.path, NoSync: true}); err != nil {
-			t.Fatal(err)
-		}
-		h.service.Store = h.store
-		return info.Size()
-	}
-	before := size()
-	began := time.Now()
-	h.retain(scheduler.Keep{Count: 10})
-	took := time.Since(began)
-	if after := size(); after > before/3 {
-		t.Errorf("%d bytes before, %d after", before, after)
-	} else {
-		t.Logf("%d bytes before, %d after; 5990 executions went in %v", before, after, took.Round(time.Millisecond))
+	chunk.FirstByte, chunk.FirstLine, p.told = 6, 2, nil
+	p.must(p.service.AddOutput(bg, a.Execution.ID, scheduler.Output{Append: &chunk}, 12))
+	if len(p.told) != 1 || p.told[0].Kind != scheduler.OutputGrew {
+		t.Errorf("told %+v", p.told)
 	}
 }

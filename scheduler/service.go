@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Options are what a Service needs. All fields are required but Rand.
+// Options are what a Service needs. All fields are required but Keep and Rand.
 type Options struct {
 	Store     Store
 	Timetable Timetable
@@ -20,6 +20,7 @@ type Options struct {
 	Passwords Passwords
 	Now       func() time.Time
 	NewID     func() string  // unique, and ordered by time
+	Keep      Retention      // bounds every job's history too; MaxBytes is that of all output together
 	Rand      func() float64 // in [0,1); nil: math/rand
 	Log       *slog.Logger
 }
@@ -37,6 +38,7 @@ type Service struct {
 	Options
 	fires    fireQueue
 	alarm    alarm
+	past     retention
 	freeze   atomic.Pointer[Freeze]
 	freezing sync.Mutex // held while a freeze begins or ends
 	verified verifiedPasswords

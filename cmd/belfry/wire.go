@@ -63,6 +63,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger) (*app, error) {
 	a.service = scheduler.New(scheduler.Options{
 		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.hub, Executors: executors,
 		Passwords: newPasswords(), Now: time.Now, NewID: newID, Log: log,
+		Keep: scheduler.Retention{MaxAge: c.KeepAge, MaxCount: c.KeepCount, MaxBytes: c.KeepBytes},
 	})
 	a.pages, err = handlers.New(handlers.Options{
 		Service: a.service, Store: store, Timetable: a.timer, Hub: a.hub,
@@ -140,7 +141,10 @@ func (a *app) startWork(ctx context.Context, url string) error {
 	a.endFires = begin(&a.firing, a.service.FireLoop)
 	a.endWatch = begin(&a.watching, a.service.Watch)
 	a.endClaims = begin(&a.claiming, func(ctx context.Context) { a.pool.Run(ctx, a.service) })
-	a.endChores = begin(&a.chores, func(ctx context.Context) { a.doChores(ctx, scheduled) })
+	a.endChores = begin(&a.chores, func(ctx context.Context) {
+		a.chores.Go(func() { a.retain(ctx) })
+		a.doChores(ctx, scheduled)
+	})
 	return a.timer.Start(a.service.Fire)
 }
 
@@ -153,7 +157,7 @@ func begin(group *sync.WaitGroup, work func(context.Context)) context.CancelFunc
 }
 
 // doChores does what nobody waits for: once a minute it brings the timetable in
-// line with the store, purges deleted jobs, and forgets old sessions and executions.
+// line with the store, purges deleted jobs, and forgets old sessions.
 func (a *app) doChores(ctx context.Context, scheduled map[string]bool) {
 	every := time.NewTicker(time.Minute)
 	defer every.Stop()
@@ -164,12 +168,6 @@ func (a *app) doChores(ctx context.Context, scheduled map[string]bool) {
 		if err := a.store.DropExpired(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			a.service.Log.Error("forget old sessions", "error", err)
 		}
-		keep := scheduler.Keep{Age: a.flags.KeepAge, Count: a.flags.KeepCount, Bytes: a.flags.KeepBytes}
-		if n, err := a.service.Retain(ctx, keep); err != nil && ctx.Err() == nil {
-			a.service.Log.Error("forget old executions", "error", err)
-		} else if n > 0 {
-			a.service.Log.Info("forgot old executions", "executions", n)
-		}
 		select {
 		case <-ctx.Done():
 			return
@@ -178,6 +176,25 @@ func (a *app) doChores(ctx context.Context, scheduled map[string]bool) {
 		var err error
 		if scheduled, err = a.service.Load(ctx, scheduled); err != nil && ctx.Err() == nil {
 			a.service.Log.Error("reconcile the timetable", "error", err)
+		}
+	}
+}
+
+// retain deletes what is not to be kept, every minute, and while there is more of
+// it with a pause for others in between.
+func (a *app) retain(ctx context.Context) {
+	for {
+		wait := time.Minute
+		more, err := a.service.Retain(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.service.Log.Error("delete old executions", "error", err)
+		} else if more {
+			wait = time.Second
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
 		}
 	}
 }
