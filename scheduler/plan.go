@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"belfry/scheduler/cron"
@@ -13,15 +14,47 @@ import (
 // Parse reads the schedule in its grammar and zone. Errors are about the field
 // "schedule", or "timezone" when the zone is what is wrong.
 func (s Schedule) Parse() (cron.Schedule, error) {
+	if known, ok := parsed.get(s); ok {
+		return known, nil
+	}
 	g, ok := cron.Lookup(s.Grammar)
 	if !ok {
 		return nil, Invalid("schedule", "unknown schedule grammar %q", cut(s.Grammar, 40))
 	}
-	parsed, err := g.Parse(s.Text, s.Zone)
+	made, err := g.Parse(s.Text, s.Zone)
 	if err != nil {
 		return nil, scheduleError(err)
 	}
-	return parsed, nil
+	parsed.put(s, made)
+	return made, nil
+}
+
+// parsed shares what was read: a start reads every schedule several times, and
+// thousands of jobs have few different ones.
+var parsed schedules
+
+// maxParsed bounds the schedules that are shared, about 200 bytes each.
+const maxParsed = 4096
+
+type schedules struct {
+	mu sync.RWMutex
+	m  map[Schedule]cron.Schedule
+}
+
+func (c *schedules) get(s Schedule) (cron.Schedule, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	found, ok := c.m[s]
+	return found, ok
+}
+
+func (c *schedules) put(s Schedule, made cron.Schedule) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil || len(c.m) >= maxParsed {
+		c.m = map[Schedule]cron.Schedule{}
+	}
+	c.m[s] = made
 }
 
 // Times returns what decides about j's due times.
