@@ -29,28 +29,38 @@ func (s *Service) Alive(ctx context.Context) error {
 }
 
 // Resume accounts for what came due while no server was there: each due time
-// becomes an execution, run or missed by its job's rules. Call it before the
-// timetable starts.
-func (s *Service) Resume(ctx context.Context) error {
+// becomes an execution, run or missed by its job's rules. It fills the timetable,
+// as Load does; call it before that starts.
+func (s *Service) Resume(ctx context.Context) (scheduled map[string]bool, err error) {
 	if err := s.loadFreeze(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	text, err := s.Store.Setting(ctx, settingAlive)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.ClockSet(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	micros, err := strconv.ParseInt(text, 10, 64)
+	jobs, err := s.enabledJobs(ctx)
 	if err != nil {
-		return nil // the first start of all
+		return nil, err
 	}
+	if micros, err := strconv.ParseInt(text, 10, 64); err == nil { // else it is the first start of all
+		if err := s.settleDowntime(ctx, jobs, time.UnixMicro(micros).UTC()); err != nil {
+			return nil, err
+		}
+	}
+	return s.schedule(jobs, nil), nil
+}
+
+// settleDowntime accounts for what came due since the server was last known to
+// fire.
+func (s *Service) settleDowntime(ctx context.Context, jobs []JobTimes, last time.Time) error {
 	now := s.now()
-	last := time.UnixMicro(micros).UTC()
 	why := fmt.Sprintf("the server was down from %s to %s", clock(last), clock(now))
 	for _, g := range s.Frozen().outside(gap{last.Add(-unsettled), now, why}) {
-		if err := s.settle(ctx, g); err != nil {
+		if err := s.settle(ctx, jobs, g); err != nil {
 			return err
 		}
 	}
@@ -102,25 +112,21 @@ func (f Freeze) outside(g gap) []gap {
 	return parts
 }
 
-// settle accounts for the due times of all jobs in a gap. It may be repeated.
-func (s *Service) settle(ctx context.Context, g gap) error {
+// settle accounts for the due times of jobs in a gap. It may be repeated.
+func (s *Service) settle(ctx context.Context, jobs []JobTimes, g gap) error {
 	if !g.to.After(g.from) {
 		return nil
 	}
 	var ids []string
-	err := s.Store.EachEnabledJob(ctx, func(t JobTimes) error {
+	for _, t := range jobs {
 		due, err := t.Parse()
 		if err != nil {
 			s.Log.Error("a stored job cannot be scheduled", "job", t.ID, "error", err)
-			return nil
+			continue
 		}
 		if at, ok := due.Next(later(g.from, t.LiveSince.Add(-1))); ok && !at.After(g.to) {
 			ids = append(ids, t.ID)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	for len(ids) > 0 {
 		batch := ids[:min(len(ids), settleBatch)]

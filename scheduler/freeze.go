@@ -149,10 +149,14 @@ func (s *Service) thaw(ctx context.Context, by Principal, at time.Time) error {
 	if f.Reason != "" {
 		g.why += ": " + f.Reason
 	}
-	if err := s.settle(ctx, g); err != nil {
+	jobs, err := s.enabledJobs(ctx)
+	if err != nil {
 		return err
 	}
-	err := s.Store.InTx(ctx, func(tx Tx) error { return tx.PutSetting(ctx, settingFreeze, "") })
+	if err := s.settle(ctx, jobs, g); err != nil {
+		return err
+	}
+	err = s.Store.InTx(ctx, func(tx Tx) error { return tx.PutSetting(ctx, settingFreeze, "") })
 	if err != nil {
 		return err
 	}

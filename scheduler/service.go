@@ -69,23 +69,38 @@ func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microseco
 // Load fills the timetable from the store and drops from it what the store does
 // not have. It is safe at any time.
 func (s *Service) Load(ctx context.Context, scheduled map[string]bool) (map[string]bool, error) {
-	seen := make(map[string]bool, len(scheduled))
-	err := s.Store.EachEnabledJob(ctx, func(j JobTimes) error {
+	jobs, err := s.enabledJobs(ctx)
+	if err != nil {
+		return scheduled, err
+	}
+	return s.schedule(jobs, scheduled), nil
+}
+
+// enabledJobs reads what decides about the due times of all jobs.
+func (s *Service) enabledJobs(ctx context.Context) (jobs []JobTimes, err error) {
+	err = s.Store.EachEnabledJob(ctx, func(t JobTimes) error {
+		jobs = append(jobs, t)
+		return nil
+	})
+	return jobs, err
+}
+
+// schedule puts jobs into the timetable, and drops those that were there and are
+// not among them.
+func (s *Service) schedule(jobs []JobTimes, scheduled map[string]bool) map[string]bool {
+	seen := make(map[string]bool, len(jobs))
+	for _, j := range jobs {
 		seen[j.ID] = true
 		if err := s.Timetable.Put(j); err != nil {
 			s.Log.Error("a stored job cannot be scheduled", "job", j.ID, "error", err)
 		}
-		return nil
-	})
-	if err != nil {
-		return scheduled, err
 	}
 	for id := range scheduled {
 		if !seen[id] {
 			s.Timetable.Remove(id)
 		}
 	}
-	return seen, nil
+	return seen
 }
 
 // authorize refuses what by's role does not allow.

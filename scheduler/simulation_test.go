@@ -141,8 +141,7 @@ func (w *simulation) start() {
 		Rand: w.rand.Float64, Log: slog.New(slog.DiscardHandler),
 	})
 	w.must(func() error { _, err := w.service.Recover(bg, "sim", "lost: crashed"); return err }())
-	w.must(w.service.Resume(bg))
-	_, err := w.service.Load(bg, nil)
+	_, err := w.service.Resume(bg)
 	w.must(err)
 	w.reclock()
 }

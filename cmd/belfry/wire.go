@@ -126,10 +126,7 @@ func (a *app) start(ctx context.Context, con *console) error {
 }
 
 func (a *app) startWork(ctx context.Context, url string) error {
-	if err := a.service.Resume(ctx); err != nil {
-		return err
-	}
-	scheduled, err := a.service.Load(ctx, nil)
+	scheduled, err := a.service.Resume(ctx)
 	if err != nil {
 		return err
 	}
@@ -183,18 +180,18 @@ func (a *app) doChores(ctx context.Context, scheduled map[string]bool) {
 // retain deletes what is not to be kept, every minute, and while there is more of
 // it with a pause for others in between.
 func (a *app) retain(ctx context.Context) {
-	for {
-		wait := time.Minute
+	for wait := time.Minute; ; { // a start has other things to do
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = time.Minute
 		more, err := a.service.Retain(ctx)
 		if err != nil && ctx.Err() == nil {
 			a.service.Log.Error("delete old executions", "error", err)
 		} else if more {
 			wait = time.Second
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
 		}
 	}
 }
