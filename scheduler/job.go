@@ -67,6 +67,14 @@ type Dependency struct {
 	On    Condition
 }
 
+// Notify is one thing that is done when a group has ended. A key that is absent
+// from Config has the value that the server's defaults give it.
+type Notify struct {
+	Kind   string          `json:"kind"`             // a key of Options.Senders: "mail", "slack", "save"
+	On     Condition       `json:"on,omitempty"`     // which outcomes; empty is the defaults' word, or any
+	Config json.RawMessage `json:"config,omitempty"` // that sender's, an object
+}
+
 // OutputLimit is how many bytes of a run's output are kept when it writes more
 // than Head+Tail: the first and the last.
 type OutputLimit struct {
@@ -103,10 +111,16 @@ type Origin string
 
 // The origins.
 const (
-	OriginAPI  Origin = "api"
-	OriginPage Origin = "page"
-	OriginDemo Origin = "demo"
+	OriginAPI   Origin = "api"
+	OriginPage  Origin = "page"
+	OriginDemo  Origin = "demo"
+	OriginFile  Origin = "config"       // a configuration file
+	OriginLabel Origin = "docker-label" // labels of a container
 )
+
+// Declared reports whether the definition is kept elsewhere: it is read only here,
+// and Job.Source says where to change it.
+func (o Origin) Declared() bool { return o == OriginFile || o == OriginLabel }
 
 // Draft is what a person or program decides about a job. Normalize fills what
 // was left empty, Validate says what is wrong; both are pure.
@@ -141,6 +155,9 @@ type Draft struct {
 	Copies   int               // run on so many workers that have the tags, or as many as there are
 	Metadata map[string]string // what people and programs note; jobs can be filtered by it
 
+	Triggers []Dependency // jobs that each of this job's outcomes of that kind starts, whatever they depend on
+	Notify   []Notify     // what is done with each outcome
+
 	OutputLimit OutputLimit
 	Progress    string // an RE2 pattern whose last match in the output is the progress in percent
 	Retention   Retention
@@ -152,6 +169,7 @@ type Job struct {
 	Num int64  // counts up from 1, never reused
 	Draft
 	Origin    Origin
+	Source    string    // of a declared job: the file with its line, or the container
 	Version   int64     // counts up with each change
 	LiveSince time.Time // when what decides about its due times was last changed
 	CreatedAt time.Time
