@@ -9,26 +9,36 @@ import (
 	"belfry/scheduler"
 )
 
-// addDependencies reads what the jobs depend on, for those that scanJob says
-// depend on something. They are in the order in which they were written.
+// addDependencies reads what the jobs depend on and what they trigger, for those
+// where scanJob says that there is something, in the order in which it was written.
 func addDependencies(ctx context.Context, q querier, jobs []*scheduler.Job) error {
-	byNum := map[int64]*scheduler.Job{}
+	err := addRelated(ctx, q, jobs, func(j *scheduler.Job) *[]scheduler.Dependency { return &j.DependsOn },
+		"SELECT d.child, p.id, p.name, d.condition FROM job_dependencies d JOIN jobs p ON p.num = d.parent WHERE d.child", "d.child")
+	if err != nil {
+		return err
+	}
+	return addRelated(ctx, q, jobs, func(j *scheduler.Job) *[]scheduler.Dependency { return &j.Triggers },
+		"SELECT t.parent, c.id, c.name, t.condition FROM job_triggers t JOIN jobs c ON c.num = t.child WHERE t.parent", "t.parent")
+}
+
+// addRelated fills one list of the jobs in which it is not empty.
+func addRelated(ctx context.Context, q querier, jobs []*scheduler.Job, of func(*scheduler.Job) *[]scheduler.Dependency, query, by string) error {
+	lists := map[int64]*[]scheduler.Dependency{}
 	var nums []int64
 	for _, j := range jobs {
-		if len(j.DependsOn) > 0 {
-			j.DependsOn = nil
-			byNum[j.Num] = j
+		if list := of(j); len(*list) > 0 {
+			*list = nil
+			lists[j.Num] = list
 			nums = append(nums, j.Num)
 		}
 	}
 	for part := range slices.Chunk(nums, idsPerQuery) {
 		args := padded(part)
-		err := each(ctx, q, `SELECT d.child, p.id, p.name, d.condition FROM job_dependencies d JOIN jobs p ON p.num = d.parent
-			WHERE d.child IN (`+placeholders(1, len(args))+") ORDER BY d.child, d.position", args, func(rows *sql.Rows) error {
-			var child int64
+		err := each(ctx, q, query+" IN ("+placeholders(1, len(args))+") ORDER BY "+by+", position", args, func(rows *sql.Rows) error {
+			var num int64
 			var d scheduler.Dependency
-			err := rows.Scan(&child, &d.JobID, &d.Job, (*string)(&d.On))
-			byNum[child].DependsOn = append(byNum[child].DependsOn, d)
+			err := rows.Scan(&num, &d.JobID, &d.Job, (*string)(&d.On))
+			*lists[num] = append(*lists[num], d)
 			return err
 		})
 		if err != nil {
@@ -80,6 +90,51 @@ func (t *tx) setDependencies(ctx context.Context, j *scheduler.Job) error {
 		}
 	}
 	return nil
+}
+
+// setTriggers stores what j triggers.
+func (t *tx) setTriggers(ctx context.Context, j *scheduler.Job) error {
+	if j.Version > 1 {
+		if _, err := t.exec(ctx, "DELETE FROM job_triggers WHERE parent = $1", j.Num); err != nil {
+			return err
+		}
+	}
+	for i, d := range j.Triggers {
+		n, err := t.exec(ctx, `INSERT INTO job_triggers (parent, child, position, condition)
+			SELECT $1, num, $2, $3 FROM jobs WHERE id = $4`+t.s.dialect.share, j.Num, i, string(d.On), d.JobID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return noJob(d.Job)
+		}
+	}
+	return nil
+}
+
+// TriggeredBy lists the jobs that trigger a job.
+func (t *tx) TriggeredBy(ctx context.Context, jobID string) ([]scheduler.Dependency, error) {
+	var list []scheduler.Dependency
+	err := each(ctx, t, `SELECT p.id, p.name, t.condition FROM job_triggers t JOIN jobs p ON p.num = t.parent
+		WHERE t.child = (SELECT num FROM jobs WHERE id = $1) ORDER BY t.parent`, []any{jobID}, func(rows *sql.Rows) error {
+		var d scheduler.Dependency
+		err := rows.Scan(&d.JobID, &d.Job, (*string)(&d.On))
+		list = append(list, d)
+		return err
+	})
+	return list, err
+}
+
+// untrigger lets no job trigger one that goes: a change of each that did.
+func (t *tx) untrigger(ctx context.Context, id string) error {
+	parents, err := t.TriggeredBy(ctx, id)
+	for _, p := range parents {
+		t.s.jobs.drop(p.JobID)
+		if _, err := t.exec(ctx, "UPDATE jobs SET version = version + 1 WHERE id = $1", p.JobID); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // dependents asks for those of $1.

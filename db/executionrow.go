@@ -2,6 +2,7 @@ package db
 
 import (
 	"database/sql"
+	"encoding/json"
 	"time"
 
 	"belfry/scheduler"
@@ -11,7 +12,8 @@ import (
 // executionRow.
 const executionColumns = `e.seq, e.id, e.job, e.state, e.attempt, e.due_at, e.run_at, e.queued_at, e.started_at,
 	e.finished_at, e.trigger_kind, e.trigger_by, e.first_id, e.worker, e.reason, e.exit_code, e.signal,
-	e.peak_memory, e.cpu_time, e.output_bytes, e.output_lines, e.wait, e.priority, e.tags, e.progress, e.cut_from, e.cut_to`
+	e.peak_memory, e.cpu_time, e.output_bytes, e.output_lines, e.wait, e.priority, e.tags, e.progress, e.cut_from, e.cut_to,
+	e.config`
 
 // listed joins the jobs that exist; executions of deleted ones drop out. CROSS
 // JOIN is a plain join to PostgreSQL, and to SQLite the order to begin with the
@@ -27,7 +29,7 @@ type executionRow struct {
 	scheduler.Execution
 	seq, job                            int64
 	due, run, queued, started, finished int64
-	first, tags                         string
+	first, tags, config                 string
 	exit                                sql.NullInt64
 	cpu                                 int64
 	version                             int64 // of the job, where it is asked for
@@ -38,7 +40,7 @@ func (r *executionRow) dest() []any {
 		&r.seq, &r.ID, &r.job, (*string)(&r.State), &r.Attempt, &r.due, &r.run, &r.queued, &r.started,
 		&r.finished, (*string)(&r.Trigger.Kind), &r.Trigger.By, &r.first, &r.Worker, &r.Reason, &r.exit, &r.Signal,
 		&r.PeakMemory, &r.cpu, &r.OutputBytes, &r.OutputLines, (*string)(&r.Wait), &r.Priority, &r.tags, &r.Progress,
-		&r.Cut.From, &r.Cut.To,
+		&r.Cut.From, &r.Cut.To, &r.config,
 	}
 }
 
@@ -52,6 +54,9 @@ func (r *executionRow) execution() scheduler.Execution {
 	e.Group = r.first
 	if e.Group == "" {
 		e.Group = e.ID
+	}
+	if r.config != "" {
+		e.Config = json.RawMessage(r.config)
 	}
 	if r.exit.Valid {
 		code := int(r.exit.Int64)

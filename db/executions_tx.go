@@ -118,11 +118,11 @@ func (t *tx) InsertExecution(ctx context.Context, e scheduler.Execution) (bool, 
 		first = ""
 	}
 	n, err := t.exec(ctx, `INSERT INTO executions (id, job, state, attempt, due_at, run_at, queued_at, started_at,
-		finished_at, trigger_kind, trigger_by, first_id, reason, wait, priority, tags)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
+		finished_at, trigger_kind, trigger_by, first_id, reason, wait, priority, tags, config)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
 		e.ID, job, string(e.State), e.Attempt, micros(e.DueAt), micros(e.RunAt), micros(cmp.Or(e.QueuedAt, e.DueAt)),
 		micros(e.FinishedAt), string(e.Trigger.Kind), clean(e.Trigger.By), first, clean(e.Reason),
-		string(e.Wait), e.Priority, t.tagsOf(e.Tags))
+		string(e.Wait), e.Priority, t.tagsOf(e.Tags), clean(string(e.Config)))
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -158,13 +158,13 @@ func (t *tx) Claim(ctx context.Context, w scheduler.Worker, now time.Time, limit
 	sets, err := t.claimable(ctx, &w)
 	for _, tags := range sets {
 		if err == nil {
-			err = each(ctx, t, `SELECT seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, priority, `+
+			err = each(ctx, t, `SELECT seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, priority, config, `+
 				t.s.dialect.version+` FROM executions WHERE state = 'queued' AND wait = '' AND tags = $1
 				ORDER BY priority DESC, due_at, job, seq LIMIT `+number("$2")+t.s.dialect.skip, []any{tags, limit}, func(rows *sql.Rows) error {
 				r := executionRow{started: at, tags: tags}
 				r.State, r.Worker, r.Progress = scheduler.Running, worker, -1
 				err := rows.Scan(&r.seq, &r.ID, &r.job, &r.Attempt, &r.due, &r.run, &r.queued, (*string)(&r.Trigger.Kind),
-					&r.Trigger.By, &r.first, &r.Priority, &r.version)
+					&r.Trigger.By, &r.first, &r.Priority, &r.config, &r.version)
 				claimed = append(claimed, r)
 				return err
 			})

@@ -22,7 +22,10 @@ type rules struct {
 	Priority   int               `json:"priority,omitempty"`
 	ExitCodes  []int             `json:"exit_codes,omitempty"`
 	Depends    bool              `json:"depends,omitempty"` // there are rows in job_dependencies
+	Starts     bool              `json:"starts,omitempty"`  // there are rows in job_triggers
 	Once       bool              `json:"once,omitempty"`
+	OnStart    bool              `json:"on_start,omitempty"`
+	Source     string            `json:"source,omitempty"`
 	CatchUp    scheduler.CatchUp `json:"catch_up,omitempty"`
 	Window     time.Duration     `json:"window,omitempty"`
 	Jitter     time.Duration     `json:"jitter,omitempty"`
@@ -43,10 +46,10 @@ var plain = rules{
 	OutputHead: scheduler.DefaultOutputLimit.Head, OutputTail: scheduler.DefaultOutputLimit.Tail,
 }
 
-func writeRules(d *scheduler.Draft) (string, error) {
+func writeRules(d *scheduler.Job) (string, error) {
 	r := rules{
 		MaxQueued: d.MaxQueued, MaxRunning: d.MaxRunning, Priority: d.Priority, ExitCodes: d.Retry.ExitCodes,
-		Depends: len(d.DependsOn) > 0, Once: d.Once, CatchUp: d.CatchUp, Window: d.CatchUpWindow, Jitter: d.Jitter,
+		Depends: len(d.DependsOn) > 0, Starts: len(d.Triggers) > 0, Once: d.Once, OnStart: d.RunOnStart, Source: d.Source, CatchUp: d.CatchUp, Window: d.CatchUpWindow, Jitter: d.Jitter,
 		Tags: d.Tags, Copies: d.Copies, Metadata: d.Metadata, OutputHead: d.OutputLimit.Head, OutputTail: d.OutputLimit.Tail,
 		Progress: d.Progress, KeepAge: d.Retention.MaxAge, KeepCount: d.Retention.MaxCount, KeepBytes: d.Retention.MaxBytes,
 	}
@@ -57,25 +60,31 @@ func writeRules(d *scheduler.Draft) (string, error) {
 	return clean(string(b)), err
 }
 
-// readRules fills in d and reports whether d depends on jobs.
-func readRules(text string, d *scheduler.Draft) (depends bool, err error) {
+// readRules fills in d. One empty dependency stands for those that
+// addDependencies reads, and one empty trigger likewise.
+func readRules(text string, d *scheduler.Job) error {
 	r := plain
 	if text != "" {
 		r = rules{}
 		if err := json.Unmarshal([]byte(text), &r); err != nil {
-			return false, err
+			return err
 		}
 	}
 	d.MaxQueued, d.MaxRunning, d.Priority, d.Retry.ExitCodes = r.MaxQueued, r.MaxRunning, r.Priority, r.ExitCodes
-	d.Once, d.CatchUp, d.CatchUpWindow, d.Jitter = r.Once, r.CatchUp, r.Window, r.Jitter
+	d.Once, d.RunOnStart, d.Source, d.CatchUp, d.CatchUpWindow, d.Jitter = r.Once, r.OnStart, r.Source, r.CatchUp, r.Window, r.Jitter
 	d.Tags, d.Copies, d.Metadata, d.Progress = r.Tags, r.Copies, r.Metadata, r.Progress
 	d.OutputLimit = scheduler.OutputLimit{Head: r.OutputHead, Tail: r.OutputTail}
 	d.Retention = scheduler.Retention{MaxAge: r.KeepAge, MaxCount: r.KeepCount, MaxBytes: r.KeepBytes}
-	return r.Depends, nil
+	if r.Depends {
+		d.DependsOn = make([]scheduler.Dependency, 1)
+	}
+	if r.Starts {
+		d.Triggers = make([]scheduler.Dependency, 1)
+	}
+	return nil
 }
 
-// scanJob leaves a job that depends on others with one empty dependency, for
-// addDependencies.
+// scanJob leaves dependencies and triggers to addDependencies; see readRules.
 func scanJob(rows *sql.Rows) (scheduler.Job, error) {
 	var j scheduler.Job
 	var schedules, config, rules string
@@ -93,12 +102,8 @@ func scanJob(rows *sql.Rows) (scheduler.Job, error) {
 	j.Timeout, j.Grace = time.Duration(timeout), time.Duration(grace)
 	j.CreatedAt, j.UpdatedAt = fromMicros(created), fromMicros(updated)
 	j.StartsAt, j.EndsAt, j.PausedUntil, j.LiveSince = fromMicros(starts), fromMicros(ends), fromMicros(paused), fromMicros(live)
-	depends, err := readRules(rules, &j.Draft)
-	if err != nil {
+	if err := readRules(rules, &j); err != nil {
 		return j, err
-	}
-	if depends {
-		j.DependsOn = make([]scheduler.Dependency, 1)
 	}
 	j.Schedules, err = readSchedules(schedules)
 	return j, err
@@ -125,7 +130,7 @@ func jobFields(j *scheduler.Job) ([]any, error) {
 		}
 		schedules = string(b)
 	}
-	rules, err := writeRules(&j.Draft)
+	rules, err := writeRules(j)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,10 @@ func (t *tx) InsertJob(ctx context.Context, j *scheduler.Job) error {
 	if err := t.insertLabels(ctx, j); err != nil {
 		return err
 	}
-	return t.setDependencies(ctx, j)
+	if err := t.setDependencies(ctx, j); err != nil {
+		return err
+	}
+	return t.setTriggers(ctx, j)
 }
 
 // UpdateJob stores j where its version is still j.Version-1.
@@ -148,6 +151,9 @@ func (t *tx) UpdateJob(ctx context.Context, j scheduler.Job) error {
 		return err
 	}
 	if err := t.setDependencies(ctx, &j); err != nil {
+		return err
+	}
+	if err := t.setTriggers(ctx, &j); err != nil {
 		return err
 	}
 	_, err = t.exec(ctx, "UPDATE executions SET priority = $2, tags = $3 WHERE job = $1 AND finished_at = 0 AND state = 'queued'",
@@ -210,6 +216,9 @@ func (t *tx) DeleteJob(ctx context.Context, id string) error {
 	}
 	if _, err := t.exec(ctx, "INSERT INTO job_purge (num, id, name, deleted_at) VALUES ($1, $2, $3, $4)",
 		num, id, name, now); err != nil {
+		return err
+	}
+	if err := t.untrigger(ctx, id); err != nil {
 		return err
 	}
 	t.s.jobs.drop(id)

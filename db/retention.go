@@ -25,13 +25,13 @@ func (s *Store) Histories(ctx context.Context, after int64, limit int) ([]schedu
 		FROM jobs j LEFT JOIN job_stats s ON s.job = j.num WHERE j.num > $1 ORDER BY j.num LIMIT `+number("$2"),
 		[]any{after, limit}, func(rows *sql.Rows) error {
 			var h scheduler.History
-			var d scheduler.Draft
+			var j scheduler.Job
 			var rules string
 			if err := rows.Scan(&h.JobNum, &rules, &h.Ended); err != nil {
 				return err
 			}
-			_, err := readRules(rules, &d)
-			h.Retention = d.Retention
+			err := readRules(rules, &j)
+			h.Retention = j.Retention
 			list = append(list, h)
 			return err
 		})

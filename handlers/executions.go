@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -198,12 +199,23 @@ type idOut struct {
 	ID string `json:"id"`
 }
 
+// runIn is what a run does otherwise than its job says.
+type runIn struct {
+	Config json.RawMessage `json:"config"`
+}
+
 func (s *Server) runJob(c echo.Context) error {
 	name, err := httpkit.Param(c, "name")
 	if err != nil {
 		return err
 	}
-	e, err := s.Service.RunJob(c.Request().Context(), httpkit.Principal(c), name)
+	var in runIn
+	if httpkit.IsJSON(c.Request()) && c.Request().ContentLength != 0 {
+		if err := httpkit.JSON(c, &in); err != nil {
+			return err
+		}
+	}
+	e, err := s.Service.RunJob(c.Request().Context(), httpkit.Principal(c), name, in.Config)
 	if err != nil {
 		return err
 	}

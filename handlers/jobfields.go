@@ -34,6 +34,7 @@ var formFields = []formField{
 	{"timeout", spanField(func(d *scheduler.Draft) *time.Duration { return &d.Timeout })},
 	{"grace", spanField(func(d *scheduler.Draft) *time.Duration { return &d.Grace })},
 	{"depends_on", func(r *jobRequest, _, text string) { r.draft.DependsOn = dependencies(text) }},
+	{"triggers", func(r *jobRequest, _, text string) { r.draft.Triggers = dependencies(text) }},
 	{"catch_up", textField(func(d *scheduler.Draft) *scheduler.CatchUp { return &d.CatchUp })},
 	{"catch_up_window", spanField(func(d *scheduler.Draft) *time.Duration { return &d.CatchUpWindow })},
 	{"jitter", spanField(func(d *scheduler.Draft) *time.Duration { return &d.Jitter })},
@@ -89,6 +90,9 @@ func (r *jobRequest) fromForm(values url.Values, stored *scheduler.Job, program 
 	r.draft.Enabled = slices.Contains(values["enabled"], "true") || program && !values.Has("enabled")
 	if values.Has("once") {
 		r.draft.Once = slices.Contains(values["once"], "true")
+	}
+	if values.Has("run_on_start") {
+		r.draft.RunOnStart = slices.Contains(values["run_on_start"], "true")
 	}
 	if values.Has("executor") {
 		r.draft.Executor = formText(values, "executor")

@@ -39,7 +39,9 @@ type jobIn struct {
 	Version     int64           `json:"version"` // of the job that was changed; absent: any
 
 	DependsOn     []dependencyIn `json:"depends_on"`
+	Triggers      []dependencyIn `json:"triggers"`
 	Once          bool           `json:"once"`
+	RunOnStart    bool           `json:"run_on_start"`
 	CatchUp       string         `json:"catch_up"`
 	CatchUpWindow string         `json:"catch_up_window"`
 	Jitter        string         `json:"jitter"`
@@ -57,6 +59,7 @@ type jobIn struct {
 	ID         json.RawMessage `json:"id"`
 	Num        json.RawMessage `json:"num"`
 	Origin     json.RawMessage `json:"origin"`
+	Source     json.RawMessage `json:"source"`
 	CreatedAt  json.RawMessage `json:"created_at"`
 	UpdatedAt  json.RawMessage `json:"updated_at"`
 	NextAt     json.RawMessage `json:"next_at"`
@@ -174,19 +177,24 @@ func (r *jobRequest) fromJSON(in jobIn) {
 	r.version = in.Version
 	r.draft = scheduler.Draft{
 		Name: in.Name, DisplayName: in.DisplayName, Notes: in.Notes, Enabled: in.Enabled == nil || *in.Enabled,
-		Schedules: r.schedules(in), Executor: cmp.Or(in.Executor, "shell"), Config: in.Config, Once: in.Once,
+		Schedules: r.schedules(in), Executor: cmp.Or(in.Executor, "shell"), Config: in.Config, Once: in.Once, RunOnStart: in.RunOnStart,
 		CatchUp: scheduler.CatchUp(in.CatchUp), CatchUpWindow: r.duration("catch_up_window", in.CatchUpWindow),
 		Jitter: r.duration("jitter", in.Jitter), StartsAt: r.time("starts_at", in.StartsAt),
 		EndsAt: r.time("ends_at", in.EndsAt), PausedUntil: r.time("paused_until", in.PausedUntil),
 		Tags: in.Tags, Copies: in.Copies, Metadata: in.Metadata,
 	}
-	for _, d := range in.DependsOn {
-		r.draft.DependsOn = append(r.draft.DependsOn, scheduler.Dependency{Job: d.Job, On: scheduler.Condition(d.On)})
-	}
+	r.draft.DependsOn, r.draft.Triggers = relations(in.DependsOn), relations(in.Triggers)
 	if string(in.Config) == "null" {
 		r.draft.Config = nil
 	}
 	r.limits(in)
+}
+
+func relations(in []dependencyIn) (list []scheduler.Dependency) {
+	for _, d := range in {
+		list = append(list, scheduler.Dependency{Job: d.Job, On: scheduler.Condition(d.On)})
+	}
+	return list
 }
 
 func (r *jobRequest) limits(in jobIn) {

@@ -291,7 +291,7 @@ func TestToggleForHtmx(t *testing.T) {
 // TestNamesInPaths: names are people's, and come back as they went in.
 func TestNamesInPaths(t *testing.T) {
 	w := newWorld(t)
-	for _, name := range []string{"100%", "a b", "ünïcödé 猫", "a+b", "a?b", "a#b", "a&b=c", "%2F", "..a", "a;b", "'", `"`, "<script>"} {
+	for _, name := range []string{"100%", "a b", "ünïcödé 猫", "a+b", "a?b", "a#b", "a&b=c", "%2F", "..a", "a;b", "'", `"`, "<script>", "a/b", "../x"} {
 		w.job(name)
 		path := "/jobs/" + url.PathEscape(name)
 		if got := decode[jobOutForTest](t, w.expect(http.StatusOK, ask{path: path, as: scheduler.Viewer})); got.Name != name {
@@ -305,7 +305,7 @@ func TestNamesInPaths(t *testing.T) {
 		}
 		w.expect(http.StatusNoContent, ask{method: "DELETE", path: path, as: scheduler.Editor})
 	}
-	for _, name := range []string{"a/b", `a\b`, "new", "preview", ".", "..", "", " ", "a\nb", strings.Repeat("x", 201)} {
+	for _, name := range []string{`a\b`, "new", "preview", ".", "..", "", " ", "a\nb", strings.Repeat("x", 201)} {
 		body, err := json.Marshal(map[string]any{"name": name, "config": map[string]string{"command": "x"}})
 		w.must(err)
 		w.problem(w.expect(http.StatusUnprocessableEntity, ask{method: "POST", path: "/jobs", as: scheduler.Editor, body: string(body)}))

@@ -57,7 +57,9 @@ type jobOut struct {
 	Grace       string          `json:"grace"`
 
 	DependsOn     []dependencyOut `json:"depends_on"`
+	Triggers      []dependencyOut `json:"triggers"`
 	Once          bool            `json:"once"`
+	RunOnStart    bool            `json:"run_on_start"`
 	CatchUp       string          `json:"catch_up"`
 	CatchUpWindow string          `json:"catch_up_window"`
 	Jitter        string          `json:"jitter"`
@@ -73,6 +75,7 @@ type jobOut struct {
 	Retention   retentionOut      `json:"retention"`
 
 	Origin     string   `json:"origin"`
+	Source     string   `json:"source"` // where a declared job is changed
 	Version    int64    `json:"version"`
 	CreatedAt  instant  `json:"created_at"`
 	UpdatedAt  instant  `json:"updated_at"`
@@ -91,7 +94,7 @@ type lastOut struct {
 func (s *Server) presentJob(j scheduler.Job, stats scheduler.JobStats) jobOut {
 	out := jobOut{
 		ID: j.ID, Num: j.Num, Name: j.Name, DisplayName: j.DisplayName, Notes: j.Notes, Enabled: j.Enabled,
-		Executor: j.Executor, Config: j.Config, Origin: string(j.Origin), Version: j.Version,
+		Executor: j.Executor, Config: j.Config, Origin: string(j.Origin), Source: j.Source, Version: j.Version,
 		CreatedAt: instant(j.CreatedAt), UpdatedAt: instant(j.UpdatedAt), NextAt: instant(s.nextFire(j)),
 	}
 	out.addTimes(&j.Draft)
@@ -104,22 +107,28 @@ func (s *Server) presentJob(j scheduler.Job, stats scheduler.JobStats) jobOut {
 
 // addTimes adds what says when a job runs, and where.
 func (o *jobOut) addTimes(d *scheduler.Draft) {
-	o.Schedules, o.DependsOn = make([]scheduleOut, 0, len(d.Schedules)), make([]dependencyOut, 0, len(d.DependsOn))
+	o.Schedules = make([]scheduleOut, 0, len(d.Schedules))
+	o.DependsOn, o.Triggers = presentRelations(d.DependsOn), presentRelations(d.Triggers)
 	for i, sch := range d.Schedules {
 		if i == 0 {
 			o.Schedule, o.Timezone = sch.Text, sch.Zone
 		}
 		o.Schedules = append(o.Schedules, scheduleOut(orCron(sch)))
 	}
-	for _, dep := range d.DependsOn {
-		o.DependsOn = append(o.DependsOn, dependencyOut{dep.Job, string(dep.On)})
-	}
-	o.Once, o.CatchUp, o.CatchUpWindow, o.Jitter = d.Once, string(d.CatchUp), d.CatchUpWindow.String(), d.Jitter.String()
+	o.Once, o.RunOnStart, o.CatchUp, o.CatchUpWindow, o.Jitter = d.Once, d.RunOnStart, string(d.CatchUp), d.CatchUpWindow.String(), d.Jitter.String()
 	o.StartsAt, o.EndsAt, o.PausedUntil = instant(d.StartsAt), instant(d.EndsAt), instant(d.PausedUntil)
 	o.Tags, o.Copies, o.Metadata = orEmpty(d.Tags), d.Copies, d.Metadata
 	if o.Metadata == nil {
 		o.Metadata = map[string]string{}
 	}
+}
+
+func presentRelations(list []scheduler.Dependency) []dependencyOut {
+	out := make([]dependencyOut, 0, len(list))
+	for _, d := range list {
+		out = append(out, dependencyOut{d.Job, string(d.On)})
+	}
+	return out
 }
 
 // addLimits adds what bounds a job's runs and what is kept of them.

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -59,7 +60,7 @@ type JobService interface {
 
 // ExecutionService is what the pages of executions call.
 type ExecutionService interface {
-	RunJob(ctx context.Context, by scheduler.Principal, name string) (scheduler.Execution, error)
+	RunJob(ctx context.Context, by scheduler.Principal, name string, config json.RawMessage) (scheduler.Execution, error)
 	RetryExecution(ctx context.Context, by scheduler.Principal, id string) (scheduler.Execution, error)
 	StopExecution(ctx context.Context, by scheduler.Principal, id string) error
 	Waiting(e *scheduler.Execution) string

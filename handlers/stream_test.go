@@ -46,7 +46,7 @@ func (w *liveWorld) started(name string) scheduler.Assignment {
 	w.must(w.service.CreateJob(w.t.Context(), scheduler.Server, scheduler.Draft{
 		Name: name, Executor: "shell", Config: json.RawMessage(`{"command":"x"}`),
 	}, scheduler.OriginAPI))
-	w.must(w.service.RunJob(w.t.Context(), scheduler.Server, name))
+	w.must(w.service.RunJob(w.t.Context(), scheduler.Server, name, nil))
 	claimed, err := w.service.Claim(w.t.Context(), scheduler.Worker{Name: "server"}, 1)
 	w.must(err)
 	return claimed[0]

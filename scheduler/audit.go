@@ -20,7 +20,9 @@ type auditedJob struct {
 	MaxRunning  int         `json:"max_running,omitempty"`
 	Priority    int         `json:"priority,omitempty"`
 	DependsOn   []string    `json:"depends_on,omitempty"`
+	Triggers    []string    `json:"triggers,omitempty"`
 	Once        bool        `json:"once,omitempty"`
+	RunOnStart  bool        `json:"run_on_start,omitempty"`
 	CatchUp     CatchUp     `json:"catch_up,omitempty"`
 	CatchUpFor  string      `json:"catch_up_window,omitempty"`
 	Jitter      string      `json:"jitter,omitempty"`
@@ -51,7 +53,7 @@ func auditJob(j Job) auditedJob {
 		Name: j.Name, DisplayName: j.DisplayName, Notes: j.Notes, Enabled: j.Enabled,
 		Schedules: j.Schedules, Executor: j.Executor, Config: maskConfig(j.Config),
 		Concurrency: j.Concurrency, MaxQueued: j.MaxQueued, MaxRunning: j.MaxRunning, Priority: j.Priority,
-		Once: j.Once, CatchUp: j.CatchUp, CatchUpFor: j.CatchUpWindow.String(), Jitter: j.Jitter.String(),
+		Once: j.Once, RunOnStart: j.RunOnStart, CatchUp: j.CatchUp, CatchUpFor: j.CatchUpWindow.String(), Jitter: j.Jitter.String(),
 		StartsAt: j.StartsAt, EndsAt: j.EndsAt, PausedUntil: j.PausedUntil, Tags: j.Tags, Copies: j.Copies,
 		OutputHead: j.OutputLimit.Head, OutputTail: j.OutputLimit.Tail, Progress: j.Progress,
 		KeepAge: j.Retention.MaxAge.String(), KeepCount: j.Retention.MaxCount, KeepBytes: j.Retention.MaxBytes,
@@ -61,6 +63,9 @@ func auditJob(j Job) auditedJob {
 	}
 	for _, d := range j.DependsOn {
 		a.DependsOn = append(a.DependsOn, d.Job+" "+string(d.On))
+	}
+	for _, d := range j.Triggers {
+		a.Triggers = append(a.Triggers, d.Job+" "+string(d.On))
 	}
 	if len(j.Metadata) > 0 {
 		m := map[string]any{}

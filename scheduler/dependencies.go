@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,29 @@ func (s *Service) trigger(ctx context.Context, tx Tx, fx *effects, e Execution) 
 	for _, j := range jobs {
 		if err := s.runDependent(ctx, tx, fx, j, Trigger{TriggerDependency, e.JobName}); err != nil {
 			return err
+		}
+	}
+	return s.startTriggered(ctx, tx, fx, e)
+}
+
+// startTriggered begins what the job of e starts after such an outcome.
+func (s *Service) startTriggered(ctx context.Context, tx Tx, fx *effects, e Execution) error {
+	parent, exists, err := currentJob(ctx, tx, e.JobID)
+	if err != nil || !exists {
+		return err
+	}
+	for _, t := range parent.Triggers {
+		if !t.On.Met(e.State) {
+			continue
+		}
+		j, exists, err := currentJob(ctx, tx, t.JobID)
+		if err != nil {
+			return err
+		}
+		if exists {
+			if err := s.runDependent(ctx, tx, fx, j, Trigger{TriggerDependency, e.JobName}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -144,70 +168,122 @@ func (s *Service) runOnce(ctx context.Context, tx Tx, fx *effects, j Job, by Tri
 	return s.beginNow(ctx, tx, fx, j, &e)
 }
 
-// resolve fills in the ids of j's dependencies by their names. CodeInvalid: one is
-// not known, or they lead back to j.
+// resolve fills in the ids of j's dependencies and triggers by their names.
+// CodeInvalid: one is not known, or they lead back to j.
 func (s *Service) resolve(ctx context.Context, tx Tx, j *Job) error {
 	var f fields
-	j.DependsOn = slices.Clone(j.DependsOn)
-	for i := range j.DependsOn {
-		d := &j.DependsOn[i]
-		if d.Job == j.Name {
-			f.add("depends_on", "job %s would wait for itself", j.Name)
-			continue
-		}
-		parent, err := tx.JobByName(ctx, d.Job)
-		if CodeOf(err) == CodeNotFound {
-			f = append(f, noSuchDependency(d.Job))
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if d.JobID = parent.ID; d.JobID == j.ID {
-			f.add("depends_on", "job %s would wait for itself", j.Name)
-			continue
-		}
-		path, err := s.path(ctx, tx, parent, j.ID)
-		if err != nil {
-			return err
-		}
-		if path != nil {
-			f.add("depends_on", "makes a cycle: %s", strings.Join(append([]string{j.Name}, append(path, j.Name)...), " → "))
-		}
+	parents, err := lookUp(ctx, tx, j, "depends_on", j.DependsOn, &f)
+	if err != nil {
+		return err
 	}
-	return f.err()
+	children, err := lookUp(ctx, tx, j, "triggers", j.Triggers, &f)
+	if err != nil || f.err() != nil {
+		return errors.Join(err, f.err())
+	}
+	j.DependsOn, j.Triggers = parents, children
+	if len(parents) == 0 && len(children) == 0 {
+		return nil
+	}
+	path, err := cycle(ctx, tx, *j)
+	if err == nil && path != nil {
+		field := "depends_on"
+		if len(parents) == 0 {
+			field = "triggers"
+		}
+		f.add(field, "makes a cycle: %s", strings.Join(path, " → "))
+	}
+	return errors.Join(err, f.err())
 }
 
-// path returns the names of the jobs from one to another along what they depend
-// on, without the last; nil when there is no way.
-func (s *Service) path(ctx context.Context, tx Tx, from Job, to string) ([]string, error) {
+// lookUp finds the jobs that a list of j names.
+func lookUp(ctx context.Context, tx Tx, j *Job, field string, list []Dependency, f *fields) ([]Dependency, error) {
+	list = slices.Clone(list)
+	for i := range list {
+		d := &list[i]
+		if d.Job == j.Name {
+			f.add(field, "job %s would wait for itself", j.Name)
+			continue
+		}
+		other, err := tx.JobByName(ctx, d.Job)
+		if CodeOf(err) == CodeNotFound {
+			*f = append(*f, noSuchJob(field, d.Job))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if d.JobID = other.ID; d.JobID == j.ID {
+			f.add(field, "job %s would wait for itself", j.Name)
+		}
+	}
+	return list, nil
+}
+
+// cycle looks for a way from j's dependencies, and what triggers j, back to j. It
+// returns the names along it, j first and last: each waits for the next. What is
+// stored of j itself is about to be replaced and does not count.
+func cycle(ctx context.Context, tx Tx, j Job) ([]string, error) {
 	type step struct {
 		id, name string
 		before   *step
 	}
-	seen := map[string]bool{from.ID: true}
-	for todo := []*step{{id: from.ID, name: from.Name}}; len(todo) > 0; todo = todo[1:] {
-		at := todo[0]
-		deps, err := tx.Satisfied(ctx, at.id)
+	triggered := map[string]bool{}
+	for _, t := range j.Triggers {
+		triggered[t.JobID] = true
+	}
+	seen := map[string]bool{j.ID: true}
+	var todo []*step
+	next := func(from *step, d Dependency) (back *step) {
+		at := &step{d.JobID, d.Job, from}
+		if d.JobID == j.ID || triggered[d.JobID] {
+			return at
+		}
+		if !seen[d.JobID] {
+			seen[d.JobID] = true
+			todo = append(todo, at)
+		}
+		return nil
+	}
+	deps := j.DependsOn
+	for at := (&step{id: j.ID, name: j.Name}); ; at, todo = todo[0], todo[1:] {
+		if at.id != j.ID {
+			var err error
+			if deps, err = dependenciesOf(ctx, tx, at.id); err != nil {
+				return nil, err
+			}
+		}
+		by, err := tx.TriggeredBy(ctx, at.id)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range deps {
-			if d.JobID == to {
+		by = slices.DeleteFunc(by, func(d Dependency) bool { return d.JobID == j.ID })
+		for _, d := range slices.Concat(deps, by) {
+			if end := next(at, d); end != nil {
 				var names []string
-				for ; at != nil; at = at.before {
-					names = append(names, at.name)
+				if end.id != j.ID {
+					names = append(names, j.Name)
+				}
+				for ; end != nil; end = end.before {
+					names = append(names, end.name)
 				}
 				slices.Reverse(names)
 				return names, nil
 			}
-			if !seen[d.JobID] {
-				seen[d.JobID] = true
-				todo = append(todo, &step{d.JobID, d.Job, at})
-			}
+		}
+		if len(todo) == 0 {
+			return nil, nil
 		}
 	}
-	return nil, nil
+}
+
+// dependenciesOf reads what a job depends on.
+func dependenciesOf(ctx context.Context, tx Tx, id string) ([]Dependency, error) {
+	satisfied, err := tx.Satisfied(ctx, id)
+	list := make([]Dependency, len(satisfied))
+	for i, d := range satisfied {
+		list[i] = d.Dependency
+	}
+	return list, err
 }
 
 // inherit notes for a job that runs once, and is new to its dependencies, which

@@ -95,10 +95,12 @@ func (d *Draft) Normalize() {
 	for _, t := range []*time.Time{&d.StartsAt, &d.EndsAt, &d.PausedUntil} {
 		*t = t.UTC().Truncate(time.Microsecond)
 	}
-	for i := range d.DependsOn {
-		d.DependsOn[i].Job = strings.TrimSpace(d.DependsOn[i].Job)
-		if d.DependsOn[i].On == "" {
-			d.DependsOn[i].On = OnSuccess
+	for _, list := range [][]Dependency{d.DependsOn, d.Triggers} {
+		for i := range list {
+			list[i].Job = strings.TrimSpace(list[i].Job)
+			if list[i].On == "" {
+				list[i].On = OnSuccess
+			}
 		}
 	}
 	d.Tags = sortedSet(d.Tags)
@@ -127,7 +129,11 @@ func (d *Draft) Validate(executors map[string]Executor) error {
 	f.number("copies", d.Copies, 1, maxParallel)
 	f.limits(d)
 	f.times(d)
-	f.dependencies(d)
+	f.dependencies("depends_on", d.DependsOn)
+	f.dependencies("triggers", d.Triggers)
+	if d.Once && len(d.Schedules) > 0 {
+		f.add("once", "a job that runs once has no schedule; use @at for one at a given time")
+	}
 	f.labels(d)
 	f.number("retries", d.Retries, 0, maxRetries)
 	f.duration("timeout", d.Timeout, 0, maxDuration)
@@ -207,26 +213,27 @@ func (f *fields) times(d *Draft) {
 	}
 }
 
-// dependencies checks the shape of depends_on. What only the store knows, the
+// dependencies checks the shape of a list of jobs. What only the store knows, the
 // service checks.
-func (f *fields) dependencies(d *Draft) {
-	if len(d.DependsOn) > maxParents {
-		f.add("depends_on", "at most %d jobs", maxParents)
+func (f *fields) dependencies(field string, list []Dependency) {
+	if len(list) > maxParents {
+		f.add(field, "at most %d jobs", maxParents)
 		return
 	}
 	seen := map[string]bool{}
-	for _, dep := range d.DependsOn {
-		switch {
-		case dep.Job == "":
-			f.add("depends_on", "the name of a job is required")
-		case seen[dep.Job]:
-			f.add("depends_on", "names %q twice", cut(dep.Job, 80))
+	for _, d := range list {
+		key := d.Job
+		if field == "triggers" {
+			key += "\n" + string(d.On) // one may follow a success and a failure
 		}
-		seen[dep.Job] = true
-		oneOf(f, "depends_on", dep.On, Conditions)
-	}
-	if d.Once && len(d.Schedules) > 0 {
-		f.add("once", "a job that runs once has no schedule; use @at for one at a given time")
+		switch {
+		case d.Job == "":
+			f.add(field, "the name of a job is required")
+		case seen[key]:
+			f.add(field, "names %q twice", cut(d.Job, 80))
+		}
+		seen[key] = true
+		oneOf(f, field, d.On, Conditions)
 	}
 }
 
@@ -272,8 +279,8 @@ func (f *fields) name(field, v string) {
 	switch {
 	case v == "":
 		f.add(field, "is required")
-	case strings.ContainsRune(v, '/') || strings.ContainsRune(v, '\\'):
-		f.add(field, "must not contain a slash")
+	case strings.ContainsRune(v, '\\'):
+		f.add(field, "must not contain a backslash")
 	default:
 		f.text(field, v, maxName, false)
 	}

@@ -50,7 +50,7 @@ func TestValidationNamesTheField(t *testing.T) {
 		says  string
 	}{
 		{"no name", func(d *Draft) { d.Name = " " }, "name", "is required"},
-		{"slash", func(d *Draft) { d.Name = "a/b" }, "name", "slash"},
+		{"backslash", func(d *Draft) { d.Name = `a\b` }, "name", "backslash"},
 		{"control", func(d *Draft) { d.Name = "a\x07b" }, "name", "U+0007"},
 		{"reserved", func(d *Draft) { d.Name = "New" }, "name", "Belfry's own"},
 		{"dots", func(d *Draft) { d.Name = ".." }, "name", "Belfry's own"},

@@ -11,8 +11,15 @@ import (
 // happen after its commit, and a transaction that runs again begins with none.
 type effects struct {
 	changed []Execution
+	jobs    []jobChange
 	stop    []stopping
 	wake    bool
+}
+
+// jobChange is what happened to a job; removed ones are as they were.
+type jobChange struct {
+	Job
+	change Change
 }
 
 type stopping struct{ id, reason string }
@@ -31,6 +38,9 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 		if e := &fx.changed[i]; e.State == Queued && e.Wait == WaitTime {
 			s.alarm.sooner(e.RunAt)
 		}
+	}
+	for _, c := range fx.jobs {
+		s.jobChanged(c)
 	}
 	for _, st := range fx.stop {
 		s.Launcher.Stop(st.id, st.reason)

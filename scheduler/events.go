@@ -7,7 +7,18 @@ type EventKind uint8
 const (
 	ExecutionChanged EventKind = iota + 1 // Execution holds it as it is now
 	OutputGrew                            // ExecutionID has more output in the store
-	JobChanged                            // JobID was created, changed, or deleted
+	JobChanged                            // Job was made, changed, or deleted, as Change says
+	FreezeChanged                         // everything was paused, or goes on: Frozen
+)
+
+// Change says what happened to a job.
+type Change uint8
+
+// The changes.
+const (
+	JobAdded Change = iota + 1
+	JobUpdated
+	JobRemoved
 )
 
 // Event is a hint that something in the store changed, published after the
@@ -17,6 +28,9 @@ type Event struct {
 	Execution   *Execution // shared: read only
 	ExecutionID string
 	JobID       string
+	Job         *Job // JobChanged: as it is now, or was; shared: read only
+	Change      Change
+	Frozen      bool
 	End         int64 // OutputGrew: the output's length in bytes now
 }
 

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -57,10 +58,11 @@ const (
 	TriggerAPI        TriggerKind = "api"    // a program with a token or Basic credentials
 	TriggerRetry      TriggerKind = "retry"
 	TriggerDependency TriggerKind = "dependency" // the end of another job, which By names
+	TriggerStart      TriggerKind = "start"      // the server's
 )
 
 // TriggerKinds are all kinds in the order pages show them.
-var TriggerKinds = []TriggerKind{TriggerSchedule, TriggerManual, TriggerAPI, TriggerRetry, TriggerDependency}
+var TriggerKinds = []TriggerKind{TriggerSchedule, TriggerManual, TriggerAPI, TriggerRetry, TriggerDependency, TriggerStart}
 
 // Wait says what a queued execution waits for before a worker may claim it.
 type Wait string
@@ -99,6 +101,10 @@ type Execution struct {
 	QueuedAt   time.Time
 	StartedAt  time.Time
 	FinishedAt time.Time
+
+	// Config replaces keys of the job's configuration in this execution and its
+	// retries: a JSON object, nil for nothing.
+	Config json.RawMessage
 
 	Worker     string
 	ExitCode   *int   // nil unless a process or a server gave one (http: the status)

@@ -100,7 +100,7 @@ func (s *Service) Freeze(ctx context.Context, by Principal, reason string, until
 		return Freeze{}, err
 	}
 	s.freeze.Store(&made)
-	s.Publisher.Publish(Event{Kind: JobChanged})
+	s.Publisher.Publish(Event{Kind: FreezeChanged, Frozen: true})
 	return made, nil
 }
 
@@ -162,7 +162,7 @@ func (s *Service) thaw(ctx context.Context, by Principal, at time.Time) error {
 	}
 	s.freeze.Store(&Freeze{})
 	s.Launcher.Wake()
-	s.Publisher.Publish(Event{Kind: JobChanged})
+	s.Publisher.Publish(Event{Kind: FreezeChanged})
 	return nil
 }
 

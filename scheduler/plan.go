@@ -266,7 +266,7 @@ func nextAttempt(id string, e Execution, now, at time.Time) Execution {
 	return Execution{
 		ID: id, JobID: e.JobID, JobName: e.JobName, State: Queued,
 		Trigger: Trigger{Kind: TriggerRetry}, Group: e.Group, Attempt: e.Attempt + 1,
-		DueAt: e.DueAt, RunAt: at, QueuedAt: now, Progress: -1,
+		DueAt: e.DueAt, RunAt: at, QueuedAt: now, Progress: -1, Config: e.Config,
 	}
 }
 

@@ -196,6 +196,8 @@ type Tx interface {
 	Satisfied(ctx context.Context, jobID string) ([]SatisfiedDependency, error)
 	// Satisfy notes that a dependency is fulfilled or not.
 	Satisfy(ctx context.Context, jobID, parentID string, is bool) error
+	// TriggeredBy lists the jobs that trigger a job, in a fixed order.
+	TriggeredBy(ctx context.Context, jobID string) ([]Dependency, error)
 	// Use notes that all of a job's dependencies were used.
 	Use(ctx context.Context, jobID string) error
 	// Release removes all dependencies on a job.

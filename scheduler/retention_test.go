@@ -73,7 +73,7 @@ func (p *past) job(name string, keep scheduler.Retention) {
 // start makes a job run now.
 func (p *past) start(job string) scheduler.Assignment {
 	p.t.Helper()
-	_, err := p.service.RunJob(bg, admin, job)
+	_, err := p.service.RunJob(bg, admin, job, nil)
 	p.must(err)
 	claimed, err := p.service.Claim(bg, scheduler.Worker{Name: "w"}, 1)
 	p.must(err)
@@ -228,7 +228,7 @@ func TestRetentionKeepsWhatIsActive(t *testing.T) {
 	p.must(err)
 	p.made[again.ID] = "again"
 	for i := range 3 {
-		a, err := p.service.RunJob(bg, admin, "a")
+		a, err := p.service.RunJob(bg, admin, "a", nil)
 		p.must(err)
 		p.must(p.service.StopExecution(bg, admin, a.ID))
 		p.made[a.ID] = fmt.Sprint("stopped", i)

@@ -36,13 +36,14 @@ type Passwords interface {
 // transaction, and publishes only after the commit.
 type Service struct {
 	Options
-	fires    fireQueue
-	alarm    alarm
-	past     retention
-	freeze   atomic.Pointer[Freeze]
-	freezing sync.Mutex // held while a freeze begins or ends
-	verified verifiedPasswords
-	dummy    func() string // a hash that no password matches, made once
+	fires     fireQueue
+	alarm     alarm
+	past      retention
+	freeze    atomic.Pointer[Freeze]
+	freezing  sync.Mutex // held while a freeze begins or ends
+	declaring sync.Mutex // held while the jobs of an origin are replaced
+	verified  verifiedPasswords
+	dummy     func() string // a hash that no password matches, made once
 }
 
 // New makes a service. Start makes it live.

@@ -20,28 +20,38 @@ func (s *Service) CreateJob(ctx context.Context, by Principal, d Draft, origin O
 	if err := s.validate(ctx, &d); err != nil {
 		return Job{}, err
 	}
-	now := s.now()
-	j := Job{ID: s.NewID(), Draft: d, Origin: origin, Version: 1, LiveSince: now, CreatedAt: now, UpdatedAt: now}
-	entry := s.audit(by, "job.create", j.Name, nil, auditJob(j))
-	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
-		if err := s.resolve(ctx, tx, &j); err != nil {
-			return err
-		}
-		if err := tx.InsertJob(ctx, &j); err != nil {
-			return err
-		}
-		if err := s.inherit(ctx, tx, j, nil); err != nil {
-			return err
-		}
-		if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
-			return err
-		}
-		return tx.InsertAudit(ctx, entry)
+	var j Job
+	err := s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
+		j, err = s.createIn(ctx, tx, fx, by, d, origin, "")
+		return err
 	})
 	if err != nil {
-		return Job{}, nameTaken(err, j.Name)
+		return Job{}, nameTaken(err, d.Name)
 	}
-	return j, s.jobChanged(j)
+	return j, nil
+}
+
+// createIn stores a new job within a transaction.
+func (s *Service) createIn(ctx context.Context, tx Tx, fx *effects, by Principal, d Draft, origin Origin, source string) (Job, error) {
+	now := s.now()
+	j := Job{
+		ID: s.NewID(), Draft: d, Origin: origin, Source: source, Version: 1,
+		LiveSince: now, CreatedAt: now, UpdatedAt: now,
+	}
+	if err := s.resolve(ctx, tx, &j); err != nil {
+		return j, err
+	}
+	if err := tx.InsertJob(ctx, &j); err != nil {
+		return j, err
+	}
+	if err := s.inherit(ctx, tx, j, nil); err != nil {
+		return j, err
+	}
+	if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
+		return j, err
+	}
+	fx.jobs = append(fx.jobs, jobChange{j, JobAdded})
+	return j, tx.InsertAudit(ctx, s.audit(by, "job.create", j.Name, nil, auditJob(j)))
 }
 
 // UpdateJob replaces what people decide about the named job. It needs the role
@@ -58,6 +68,9 @@ func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, vers
 	return s.changeJob(ctx, by, "job.update", name, func(j *Job) error {
 		if version != 0 && version != j.Version {
 			return Errorf(CodeConflict, "job %s was changed by somebody else since you opened it (version %d, now %d)", j.Name, version, j.Version)
+		}
+		if err := j.owned("changed"); err != nil {
+			return err
 		}
 		j.Draft = d
 		return nil
@@ -88,16 +101,18 @@ func (s *Service) validate(ctx context.Context, d *Draft) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	for _, dep := range d.DependsOn {
-		if _, missing := s.Store.JobByName(ctx, dep.Job); dep.Job != "" && CodeOf(missing) == CodeNotFound {
-			invalid.Fields = append(invalid.Fields, noSuchDependency(dep.Job))
+	for field, list := range map[string][]Dependency{"depends_on": d.DependsOn, "triggers": d.Triggers} {
+		for _, dep := range list {
+			if _, missing := s.Store.JobByName(ctx, dep.Job); dep.Job != "" && CodeOf(missing) == CodeNotFound {
+				invalid.Fields = append(invalid.Fields, noSuchJob(field, dep.Job))
+			}
 		}
 	}
 	return err
 }
 
-func noSuchDependency(name string) FieldError {
-	return FieldError{"depends_on", fmt.Sprintf("there is no job %q", cut(name, 80))}
+func noSuchJob(field, name string) FieldError {
+	return FieldError{field, fmt.Sprintf("there is no job %q", cut(name, 80))}
 }
 
 // changeJob applies change to the named job in one transaction with its audit row.
@@ -107,46 +122,53 @@ func (s *Service) changeJob(ctx context.Context, by Principal, action, name stri
 		return Job{}, err
 	}
 	var j Job
-	err = s.inTx(ctx, func(tx Tx, fx *effects) error {
-		before, err := tx.Job(ctx, found.ID)
-		if err != nil {
-			return err
-		}
-		j = before
-		if err := change(&j); err != nil {
-			return err
-		}
-		if err := s.resolve(ctx, tx, &j); err != nil {
-			return err
-		}
-		j.Version, j.UpdatedAt = before.Version+1, s.now()
-		if before.Enabled != j.Enabled || !before.Times().Equal(j.Times()) {
-			if err := s.settleChange(ctx, tx, fx, before); err != nil {
-				return err
-			}
-			j.LiveSince = j.UpdatedAt
-		}
-		if err := tx.UpdateJob(ctx, j); err != nil {
-			return err
-		}
-		if err := s.inherit(ctx, tx, j, before.DependsOn); err != nil {
-			return err
-		}
-		if err := s.restrain(ctx, tx, fx, j); err != nil {
-			return err
-		}
-		if err := s.advance(ctx, tx, fx, j); err != nil {
-			return err
-		}
-		if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
-			return err
-		}
-		return tx.InsertAudit(ctx, s.audit(by, action, before.Name, auditJob(before), auditJob(j)))
+	err = s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
+		j, err = s.changeIn(ctx, tx, fx, by, action, found.ID, change)
+		return err
 	})
 	if err != nil {
 		return Job{}, nameTaken(err, j.Name)
 	}
-	return j, s.jobChanged(j)
+	return j, nil
+}
+
+// changeIn is changeJob within a transaction.
+func (s *Service) changeIn(ctx context.Context, tx Tx, fx *effects, by Principal, action, id string, change func(*Job) error) (Job, error) {
+	before, err := tx.Job(ctx, id)
+	if err != nil {
+		return before, err
+	}
+	j := before
+	if err := change(&j); err != nil {
+		return j, err
+	}
+	if err := s.resolve(ctx, tx, &j); err != nil {
+		return j, err
+	}
+	j.Version, j.UpdatedAt = before.Version+1, s.now()
+	if before.Enabled != j.Enabled || !before.Times().Equal(j.Times()) {
+		if err := s.settleChange(ctx, tx, fx, before); err != nil {
+			return j, err
+		}
+		j.LiveSince = j.UpdatedAt
+	}
+	if err := tx.UpdateJob(ctx, j); err != nil {
+		return j, err
+	}
+	if err := s.inherit(ctx, tx, j, before.DependsOn); err != nil {
+		return j, err
+	}
+	if err := s.restrain(ctx, tx, fx, j); err != nil {
+		return j, err
+	}
+	if err := s.advance(ctx, tx, fx, j); err != nil {
+		return j, err
+	}
+	if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
+		return j, err
+	}
+	fx.jobs = append(fx.jobs, jobChange{j, JobUpdated})
+	return j, tx.InsertAudit(ctx, s.audit(by, action, before.Name, auditJob(before), auditJob(j)))
 }
 
 // settleChange accounts for what came due of j before its due times change: within
@@ -190,54 +212,70 @@ func (s *Service) DeleteJob(ctx context.Context, by Principal, name string, forc
 	if err != nil {
 		return err
 	}
-	reason := "job deleted by " + by.Name
-	err = s.inTx(ctx, func(tx Tx, fx *effects) error {
-		dependents, err := tx.Dependents(ctx, j.ID)
-		if err != nil {
-			return err
-		}
-		if len(dependents) > 0 && !force {
-			return dependedOn(j.Name, dependents)
-		}
-		if err := tx.Release(ctx, j.ID); err != nil {
-			return err
-		}
-		for _, d := range dependents {
-			child, exists, err := currentJob(ctx, tx, d.JobID)
-			if err != nil {
-				return err
-			}
-			if exists {
-				if err := s.runOnce(ctx, tx, fx, child, Trigger{TriggerDependency, j.Name}); err != nil {
-					return err
-				}
-			}
-		}
-		active, err := tx.ActiveExecutions(ctx, j.ID, maxParallel)
-		if err != nil {
-			return err
-		}
-		for _, e := range active {
-			if e.State == Running {
-				fx.stop = append(fx.stop, stopping{e.ID, reason})
-				continue
-			}
-			e.State, e.Reason, e.FinishedAt = Cancelled, reason, s.now()
-			if err := tx.Finish(ctx, e, Queued); err != nil {
-				return err
-			}
-		}
-		if err := tx.DeleteJob(ctx, j.ID); err != nil {
-			return err
-		}
-		return tx.InsertAudit(ctx, s.audit(by, "job.delete", j.Name, auditJob(j), nil))
-	})
+	if err := j.owned("deleted"); err != nil {
+		return err
+	}
+	return s.inTx(ctx, func(tx Tx, fx *effects) error { return s.deleteIn(ctx, tx, fx, by, j, force) })
+}
+
+// deleteIn is DeleteJob within a transaction.
+func (s *Service) deleteIn(ctx context.Context, tx Tx, fx *effects, by Principal, j Job, force bool) error {
+	dependents, err := tx.Dependents(ctx, j.ID)
 	if err != nil {
 		return err
 	}
-	s.Timetable.Remove(j.ID)
-	s.Publisher.Publish(Event{Kind: JobChanged, JobID: j.ID})
+	if len(dependents) > 0 && !force {
+		return dependedOn(j.Name, dependents)
+	}
+	if err := tx.Release(ctx, j.ID); err != nil {
+		return err
+	}
+	for _, d := range dependents {
+		child, exists, err := currentJob(ctx, tx, d.JobID)
+		if err != nil {
+			return err
+		}
+		if exists {
+			if err := s.runOnce(ctx, tx, fx, child, Trigger{TriggerDependency, j.Name}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.cancelAll(ctx, tx, fx, j, "job deleted by "+by.Name); err != nil {
+		return err
+	}
+	if err := tx.DeleteJob(ctx, j.ID); err != nil {
+		return err
+	}
+	fx.jobs = append(fx.jobs, jobChange{j, JobRemoved})
+	return tx.InsertAudit(ctx, s.audit(by, "job.delete", j.Name, auditJob(j), nil))
+}
+
+// cancelAll ends what is active of a job that goes; nothing depends on it any more.
+func (s *Service) cancelAll(ctx context.Context, tx Tx, fx *effects, j Job, reason string) error {
+	active, err := tx.ActiveExecutions(ctx, j.ID, maxParallel)
+	if err != nil {
+		return err
+	}
+	for _, e := range active {
+		if e.State == Running {
+			fx.stop = append(fx.stop, stopping{e.ID, reason})
+			continue
+		}
+		e.State, e.Reason, e.FinishedAt = Cancelled, reason, s.now()
+		if err := tx.Finish(ctx, e, Queued); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// owned refuses to change here what is defined elsewhere.
+func (j *Job) owned(what string) error {
+	if !j.Origin.Declared() {
+		return nil
+	}
+	return Errorf(CodeConflict, "job %s is defined in %s; it is %s there", j.Name, j.Source, what)
 }
 
 // dependedOn refuses to delete a job, naming some of those that need it.
@@ -270,13 +308,13 @@ func (s *Service) PauseJob(ctx context.Context, by Principal, name string, until
 }
 
 // jobChanged brings the timetable and open pages up to date after a commit.
-func (s *Service) jobChanged(j Job) error {
-	s.Publisher.Publish(Event{Kind: JobChanged, JobID: j.ID})
-	if !j.Live() {
-		s.Timetable.Remove(j.ID)
-		return nil
+func (s *Service) jobChanged(c jobChange) {
+	if c.change == JobRemoved || !c.Live() {
+		s.Timetable.Remove(c.ID)
+	} else if err := s.Timetable.Put(c.Times()); err != nil {
+		s.Log.Error("a stored job cannot be scheduled", "job", c.ID, "error", err)
 	}
-	return s.Timetable.Put(j.Times())
+	s.Publisher.Publish(Event{Kind: JobChanged, JobID: c.ID, Job: &c.Job, Change: c.change})
 }
 
 // nameTaken puts a store's conflict of names beside the field.

@@ -451,7 +451,7 @@ func (w *simulation) act() {
 		{"finish", 40, w.finish},
 		{"run", 4, func() {
 			if j := w.pick(); j != nil {
-				_, err := w.service.RunJob(bg, admin, j.Name)
+				_, err := w.service.RunJob(bg, admin, j.Name, nil)
 				w.may(err)
 			}
 		}},

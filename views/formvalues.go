@@ -21,10 +21,13 @@ func FormValues(d scheduler.Draft) map[string]string {
 		"name": d.Name, "display_name": d.DisplayName, "notes": d.Notes, "executor": d.Executor,
 		"starts_at": timeValue(d.StartsAt), "ends_at": timeValue(d.EndsAt), "paused_until": timeValue(d.PausedUntil),
 		"catch_up": string(d.CatchUp), "catch_up_window": durationValue(d.CatchUpWindow), "jitter": durationValue(d.Jitter),
-		"depends_on": dependencyLines(d.DependsOn), "tags": strings.Join(d.Tags, ", "), "metadata": metadataLines(d.Metadata),
+		"depends_on": dependencyLines(d.DependsOn), "triggers": dependencyLines(d.Triggers), "tags": strings.Join(d.Tags, ", "), "metadata": metadataLines(d.Metadata),
 	}
 	if d.Enabled {
 		v["enabled"] = "true"
+	}
+	if d.RunOnStart {
+		v["run_on_start"] = "true"
 	}
 	if d.Once {
 		v["once"] = "true"

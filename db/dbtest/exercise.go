@@ -30,6 +30,8 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"claims happen once":                     claimOnce,
 		"what is queued follows its job":         editQueued,
 		"dependencies":                           dependencies,
+		"triggers":                               triggers,
+		"a run with another configuration":       changedConfig,
 		"jobs are found by tag and metadata":     labels,
 		"settings":                               settings,
 		"what may be deleted":                    expendable,

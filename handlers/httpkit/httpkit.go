@@ -59,12 +59,16 @@ func Principal(c echo.Context) scheduler.Principal {
 	return p
 }
 
-// Param returns a path parameter, decoded. echo leaves it encoded when the path
-// contains an encoded slash, hands all remaining segments to the last parameter
-// of a route, and matches empty segments: none of these can be a name, so they
-// are CodeNotFound, and so is what no database takes as text.
+// Param returns a path parameter, decoded; a slash within it was encoded. echo
+// leaves it encoded when the path contains an encoded slash, hands all remaining
+// segments to the last parameter of a route, and matches empty segments: the last
+// two are no names, so they are CodeNotFound, and so is what no database takes as
+// text.
 func Param(c echo.Context, name string) (string, error) {
 	v := c.Param(name)
+	if strings.Contains(v, "/") {
+		return "", notFound()
+	}
 	if c.Request().URL.RawPath != "" {
 		decoded, err := url.PathUnescape(v)
 		if err != nil {
@@ -72,7 +76,7 @@ func Param(c echo.Context, name string) (string, error) {
 		}
 		v = decoded
 	}
-	if v == "" || len(v) > 1000 || strings.ContainsAny(v, "/\x00") || !utf8.ValidString(v) {
+	if v == "" || len(v) > 1000 || strings.ContainsRune(v, 0) || !utf8.ValidString(v) {
 		return "", notFound()
 	}
 	return v, nil

@@ -74,7 +74,7 @@ func runOnce(t *testing.T, d scheduler.Draft, print func(out scheduler.OutputWri
 	if _, err := service.CreateJob(ctx, scheduler.Server, d, scheduler.OriginAPI); err != nil {
 		t.Fatal(err)
 	}
-	e, err := service.RunJob(ctx, scheduler.Server, "j")
+	e, err := service.RunJob(ctx, scheduler.Server, "j", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

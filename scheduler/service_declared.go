@@ -1,0 +1,293 @@
+package scheduler
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Declared is a job as it is defined outside the store.
+type Declared struct {
+	Draft
+	Source string // where, in words: what a person has to open to change it
+}
+
+// Applied counts what a declaration changed.
+type Applied struct {
+	Added, Updated, Removed int
+}
+
+// Refusal is one thing that is wrong with a declared job.
+type Refusal struct {
+	Job, Source string
+	FieldError
+}
+
+// Refused lists everything that is wrong with a declaration, by job.
+type Refused []Refusal
+
+// Error says it in one line each.
+func (r Refused) Error() string {
+	var b bytes.Buffer
+	for i, one := range r {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "%s: job %s: %s %s", one.Source, cut(one.Job, 80), one.Field, one.Message)
+	}
+	return b.String()
+}
+
+// Declare makes the jobs of an origin those of a list, in one transaction: new ones
+// are stored, others changed, and those that are not in it any more are deleted
+// with their history. Whether a job is enabled or paused is left as people made it.
+// It needs the role admin. CodeInvalid with a Refused in its chain: nothing was
+// changed.
+func (s *Service) Declare(ctx context.Context, by Principal, origin Origin, list []Declared) (Applied, error) {
+	if err := authorize(by, Admin, "declaring jobs"); err != nil {
+		return Applied{}, err
+	}
+	s.declaring.Lock()
+	defer s.declaring.Unlock()
+	old, err := s.declared(ctx, origin)
+	if err != nil {
+		return Applied{}, err
+	}
+	if err := s.checkDeclared(list, origin); err != nil {
+		return Applied{}, err
+	}
+	var done Applied
+	err = s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
+		done, err = s.declareIn(ctx, tx, fx, declaration{by, origin, list, old})
+		return err
+	})
+	if err != nil {
+		return Applied{}, err
+	}
+	return done, nil
+}
+
+// declaration is what one Declare works on.
+type declaration struct {
+	by     Principal
+	origin Origin
+	list   []Declared
+	old    map[string]Job // by name
+}
+
+// declared reads the jobs of an origin.
+func (s *Service) declared(ctx context.Context, origin Origin) (map[string]Job, error) {
+	byName := map[string]Job{}
+	for offset := 0; ; offset += MaxPage {
+		jobs, _, err := s.Store.ListJobs(ctx, JobFilter{Origin: origin, Limit: MaxPage, Offset: offset})
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range jobs {
+			byName[j.Name] = j
+		}
+		if len(jobs) < MaxPage {
+			return byName, nil
+		}
+	}
+}
+
+// checkDeclared says everything that is wrong with the jobs by themselves.
+func (s *Service) checkDeclared(list []Declared, origin Origin) error {
+	var bad Refused
+	seen := map[string]string{}
+	for i := range list {
+		d := &list[i]
+		d.Normalize()
+		bad = bad.add(*d, d.Validate(s.Executors))
+		if other, twice := seen[d.Name]; twice {
+			bad = append(bad, Refusal{d.Name, d.Source, FieldError{"name", "is defined already in " + other}})
+		}
+		seen[d.Name] = d.Source
+	}
+	return bad.err(origin)
+}
+
+func (r Refused) add(d Declared, err error) Refused {
+	var invalid *Error
+	switch {
+	case err == nil:
+	case errors.As(err, &invalid) && len(invalid.Fields) > 0:
+		for _, f := range invalid.Fields {
+			r = append(r, Refusal{d.Name, d.Source, f})
+		}
+	default:
+		r = append(r, Refusal{d.Name, d.Source, FieldError{"name", err.Error()}})
+	}
+	return r
+}
+
+func (r Refused) err(origin Origin) error {
+	if len(r) == 0 {
+		return nil
+	}
+	e := &Error{Code: CodeInvalid, Message: fmt.Sprintf("the jobs of origin %s are not valid, and nothing was changed", origin), Err: r}
+	for _, one := range r {
+		e.Fields = append(e.Fields, FieldError{one.Job + "." + one.Field, one.Message})
+	}
+	return e
+}
+
+// declareIn stores a declaration. Jobs may name each other in any order, so that
+// all of them are there before the first relation is.
+func (s *Service) declareIn(ctx context.Context, tx Tx, fx *effects, d declaration) (done Applied, err error) {
+	var bad Refused
+	gone := maps.Clone(d.old)
+	for _, w := range d.list {
+		delete(gone, w.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(gone)) {
+		if err := s.deleteIn(ctx, tx, fx, d.by, gone[name], true); err != nil {
+			return done, err
+		}
+		done.Removed++
+	}
+	ids := make([]string, len(d.list))
+	for i, w := range d.list {
+		if ids[i], err = s.declareAlone(ctx, tx, fx, d, w, &done); errors.Is(err, ErrNameTaken) {
+			bad = append(bad, Refusal{w.Name, w.Source, FieldError{"name", "there is a job of this name already that was not made here; rename one of them"}})
+		} else if err != nil {
+			return done, err
+		}
+	}
+	if bad != nil {
+		return done, bad.err(d.origin)
+	}
+	for i, w := range d.list {
+		j, err := tx.Job(ctx, ids[i])
+		if err != nil {
+			return done, err
+		}
+		if sameJobs(j.DependsOn, w.DependsOn) && sameJobs(j.Triggers, w.Triggers) {
+			continue
+		}
+		_, err = s.changeIn(ctx, tx, fx, d.by, "job.update", j.ID, func(j *Job) error {
+			j.DependsOn, j.Triggers = w.DependsOn, w.Triggers
+			return nil
+		})
+		if CodeOf(err) == CodeInvalid {
+			bad = bad.add(w, err)
+		} else if err != nil {
+			return done, err
+		}
+	}
+	return done, bad.err(d.origin)
+}
+
+// declareAlone stores a declared job without those relations that it does not have
+// already, and returns its id.
+func (s *Service) declareAlone(ctx context.Context, tx Tx, fx *effects, d declaration, w Declared, done *Applied) (string, error) {
+	old, exists := d.old[w.Name]
+	if !exists {
+		done.Added++
+		draft := w.Draft
+		draft.DependsOn, draft.Triggers = nil, nil
+		j, err := s.createIn(ctx, tx, fx, d.by, draft, d.origin, w.Source)
+		return j.ID, err
+	}
+	want := w.Draft
+	want.Enabled, want.PausedUntil = old.Enabled, old.PausedUntil
+	related := sameJobs(old.DependsOn, want.DependsOn) && sameJobs(old.Triggers, want.Triggers)
+	if related && old.Source == w.Source && sameDraft(old.Draft, want) {
+		return old.ID, nil
+	}
+	if related && sameDraft(old.Draft, want) {
+		// Lines moved in a file: nobody has to hear of it.
+		old.Source, old.Version = w.Source, old.Version+1
+		return old.ID, tx.UpdateJob(ctx, old)
+	}
+	done.Updated++
+	if !related {
+		want.DependsOn, want.Triggers = nil, nil
+	}
+	_, err := s.changeIn(ctx, tx, fx, d.by, "job.update", old.ID, func(j *Job) error {
+		enabled, paused := j.Enabled, j.PausedUntil // toggled meanwhile
+		j.Draft, j.Source = want, w.Source
+		j.Enabled, j.PausedUntil = enabled, paused
+		return nil
+	})
+	return old.ID, err
+}
+
+// sameJobs compares relations by what people write.
+func sameJobs(a, b []Dependency) bool {
+	return slices.EqualFunc(a, b, func(x, y Dependency) bool { return x.Job == y.Job && x.On == y.On })
+}
+
+// sameDraft compares everything but relations.
+func sameDraft(a, b Draft) bool {
+	for _, d := range []*Draft{&a, &b} {
+		d.DependsOn, d.Triggers = nil, nil
+		d.Config = compacted(d.Config)
+		d.Notify = slices.Clone(d.Notify)
+		for i := range d.Notify {
+			d.Notify[i].Config = compacted(d.Notify[i].Config)
+		}
+		if len(d.Schedules) == 0 {
+			d.Schedules = nil
+		}
+		if len(d.Notify) == 0 {
+			d.Notify = nil
+		}
+		if len(d.Metadata) == 0 {
+			d.Metadata = nil
+		}
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// compacted is JSON with the keys of objects in order and without spaces.
+func compacted(raw json.RawMessage) json.RawMessage {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return raw
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return raw
+	}
+	return b
+}
+
+// RunOnStart runs the jobs that ask for it: the server has started.
+func (s *Service) RunOnStart(ctx context.Context) error {
+	var wanted []Job
+	for offset := 0; ; offset += MaxPage {
+		enabled := true
+		jobs, _, err := s.Store.ListJobs(ctx, JobFilter{Enabled: &enabled, Limit: MaxPage, Offset: offset})
+		if err != nil {
+			return err
+		}
+		for _, j := range jobs {
+			if j.RunOnStart {
+				wanted = append(wanted, j)
+			}
+		}
+		if len(jobs) < MaxPage {
+			break
+		}
+	}
+	for _, j := range wanted {
+		err := s.inTx(ctx, func(tx Tx, fx *effects) error {
+			j, exists, err := currentJob(ctx, tx, j.ID)
+			if err != nil || !exists {
+				return err
+			}
+			return s.runDependent(ctx, tx, fx, j, Trigger{TriggerStart, ""})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
