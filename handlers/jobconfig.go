@@ -12,7 +12,7 @@ import (
 
 // How a form writes the fields of configurations that are not one text.
 var (
-	listFields = map[string]string{"argv": "\n", "expect_codes": ","}
+	listFields = map[string]string{"argv": "\n", "env_files": "\n", "expect_codes": ","}
 	pairFields = map[string]string{"env": "=", "headers": ":"}
 	flagFields = []string{"follow_redirects", "insecure_skip_verify"}
 	sizeFields = []string{"max_body"}
@@ -47,7 +47,7 @@ func (r *jobRequest) formConfig(values url.Values, stored *scheduler.Job) {
 
 // configFields are the fields of each executor: a form sends those of all.
 var configFields = map[string][]string{
-	"shell": {"command", "argv", "env", "dir", "user", "stdin", "umask", "shell"},
+	"shell": {"command", "argv", "env", "dir", "user", "stdin", "umask", "shell", "env_files"},
 	"http": {
 		"url", "method", "headers", "body", "timeout", "expect_codes", "expect_body", "follow_redirects", "insecure_skip_verify",
 		"ca_file", "client_cert_file", "client_key_file", "max_body",

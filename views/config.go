@@ -32,7 +32,8 @@ var configFields = map[string][]configField{
 		{Key: "user", Label: "User", Hint: "Whom to run as. Only a server that runs as root can.", More: true},
 		{Key: "stdin", Label: "Standard input", Rows: 3, More: true},
 		{Key: "umask", Label: "Umask", Placeholder: "0022", More: true},
-		{Key: "shell", Label: "Shell", Placeholder: "/bin/sh", More: true},
+		{Key: "env_files", Label: "Environment files", Rows: 2, Placeholder: "/etc/app.env", Hint: "One path a line; read when it runs.", More: true},
+		{Key: "shell", Label: "Shell", Placeholder: "/bin/sh", Hint: "none: the command is split into words and run without a shell.", More: true},
 	},
 	"http": {
 		{Key: "url", Label: "Address", Placeholder: "https://example.com/health"},

@@ -176,6 +176,9 @@ func durationValue(d time.Duration) string {
 	return s
 }
 
+// lineFields are the lists of which the form has an entry a line.
+var lineFields = map[string]bool{"argv": true, "env_files": true, "volumes": true, "volumes_from": true}
+
 func configValue(key string, x any) string {
 	switch x := x.(type) {
 	case nil:
@@ -202,7 +205,7 @@ func configValue(key string, x any) string {
 			parts[i] = configValue("", v)
 			lines = lines && parts[i] != "" && !strings.ContainsAny(parts[i], "\r\n")
 		}
-		if key != "argv" {
+		if !lineFields[key] {
 			return strings.Join(parts, ", ")
 		}
 		if lines && len(parts) > 0 && !strings.HasPrefix(parts[0], "[") {

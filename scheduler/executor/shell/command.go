@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kballard/go-shellquote"
+
 	"belfry/scheduler"
 )
 
@@ -26,6 +28,11 @@ const (
 func (c *Config) commands() [][]string {
 	if len(c.Argv) > 0 {
 		return [][]string{c.Argv}
+	}
+	if c.Shell == NoShell {
+		if words, err := shellquote.Split(c.Command); err == nil && len(words) > 0 {
+			return [][]string{words}
+		}
 	}
 	sh := c.Shell
 	if sh == "" {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kballard/go-shellquote"
+
 	"belfry/scheduler"
 )
 
@@ -23,10 +25,14 @@ const (
 	maxEnv     = 256 << 10
 	maxStdin   = 1 << 20
 	maxPath    = 4095
+	maxFiles   = 100
 	// maxString is the kernel's limit on one argument or variable (MAX_ARG_STRLEN,
 	// less the NUL).
 	maxString = 128<<10 - 1
 )
+
+// NoShell is the value of Config.Shell that means none.
+const NoShell = "none"
 
 // Config is what a job with the executor "shell" runs. Exactly one of Command
 // and Argv is set.
@@ -49,7 +55,13 @@ type Config struct {
 	Stdin string `json:"stdin,omitempty"`
 	// Umask is octal, like "0022"; empty is the server's.
 	Umask string `json:"umask,omitempty"`
+	// EnvFiles are files of NAME=value lines, absolute paths, read when the job runs:
+	// empty lines and those that begin with # do not count, nothing is unquoted. A
+	// later file replaces what an earlier one says, and Env both.
+	EnvFiles []string `json:"env_files,omitempty"`
 	// Shell is the absolute path of what is given `-c` and Command; empty is /bin/sh.
+	// NoShell runs Command without a shell: it is split into words as a shell would,
+	// and nothing in them is expanded.
 	Shell string `json:"shell,omitempty"`
 }
 
@@ -143,7 +155,22 @@ func (c *Config) validate() []scheduler.FieldError {
 	}
 	bad.env(c.Env)
 	bad.path("dir", c.Dir)
-	bad.path("shell", c.Shell)
+	if len(c.EnvFiles) > maxFiles {
+		bad.add("env_files", "at most %d files", maxFiles)
+	}
+	for i, f := range c.EnvFiles {
+		if f == "" {
+			bad.add("env_files", "has an empty path")
+		}
+		bad.path(fmt.Sprintf("env_files.%d", i), f)
+	}
+	if c.Shell != NoShell {
+		bad.path("shell", c.Shell)
+	} else if words, err := shellquote.Split(c.Command); err != nil {
+		bad.add("command", "cannot be split into words: %s", err.Error())
+	} else if c.Command != "" && (len(words) == 0 || words[0] == "") {
+		bad.add("command", "must begin with a program")
+	}
 	if c.Shell != "" && len(c.Argv) > 0 {
 		bad.add("shell", "has no use without command")
 	}

@@ -129,6 +129,9 @@ func (e *Executor) Execute(ctx context.Context, t scheduler.Task, out scheduler.
 	if err != nil {
 		return failed("cannot start: " + err.Error())
 	}
+	if c, err = c.withEnvFiles(); err != nil {
+		return failed("cannot start: " + err.Error())
+	}
 	r.env = environ(c, t, k.marker, who)
 	return k.try(ctx, c, r, t.Job.Grace, out)
 }

@@ -25,6 +25,12 @@ func TestHowARunEnded(t *testing.T) {
 	if err := os.WriteFile(noShebang, []byte("echo interpreted $1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	first, second := filepath.Join(t.TempDir(), "first"), filepath.Join(t.TempDir(), "second")
+	for file, text := range map[string]string{first: "\ufeffA=1\r\nB=1\n\n# no\n  C=file\n", second: "B=2\nD=x = y \"z\""} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	many := append([]string{"/bin/true"}, strings.Split(strings.Repeat("0123456789abcd,", 100_000), ",")...)
 	tests := []struct {
 		name   string
@@ -48,6 +54,14 @@ func TestHowARunEnded(t *testing.T) {
 		{"directory", Config{Command: "pwd; echo $PWD", Dir: "/usr"}, scheduler.Succeeded, "", "/usr\n/usr\n"},
 		{"umask", Config{Command: "umask", Umask: "0027"}, scheduler.Succeeded, "", "0027\n"},
 		{"shell", Config{Command: "echo $0", Shell: "/bin/bash"}, scheduler.Succeeded, "", "/bin/bash\n"},
+		{"no shell", Config{Command: `echo "a  b" 'c;d' $HOME * e\ f`, Shell: NoShell}, scheduler.Succeeded, "", "a  b c;d $HOME * e f\n"},
+		{"no shell and no program", Config{Command: "no-such-program", Shell: NoShell}, scheduler.Failed, "cannot start: no-such-program: not found in PATH", ""},
+		{"open quotes without a shell", Config{Command: `echo "a`, Shell: NoShell}, scheduler.Failed, "the configuration is not valid: command cannot be split into words: Unterminated double-quoted string", ""},
+		{"environment files", Config{
+			Command: "echo $A,$B,$C,$D", Env: map[string]string{"C": "own"}, EnvFiles: []string{first, second},
+		}, scheduler.Succeeded, "", "1,2,own,x = y \"z\"\n"},
+		{"no environment file", Config{Command: "true", EnvFiles: []string{"/no/such"}}, scheduler.Failed, "cannot start: env_files: open /no/such: no such file or directory", ""},
+		{"a wrong environment file", Config{Command: "true", EnvFiles: []string{noShebang}}, scheduler.Failed, "cannot start: env_files: " + noShebang + ": line 1 is not NAME=value", ""},
 		{"terminal", Config{Command: "[ -t 0 ] || [ -t 1 ] || [ -e /dev/tty ] && : </dev/tty"}, scheduler.Failed, "exit code 2", ""},
 		{"a long script", Config{Command: "echo $#; #" + strings.Repeat("x", 200<<10) + "\necho end"}, scheduler.Succeeded, "", "0\nend\n"},
 		{"no such directory", Config{Argv: []string{"/bin/true"}, Dir: "/no/such/dir"}, scheduler.Failed, "cannot start: /no/such/dir: no such file or directory", ""},
