@@ -12,15 +12,18 @@ type dialect struct {
 	share, update, skip string
 
 	version string // of an execution's job, for the jobCache; 0 where that is the truth
+	size    string // asks for the bytes that the database takes
 	shards  int    // of execution_totals and execution_hours
 }
 
 var (
 	sqliteDialect = &dialect{
 		name: "sqlite", shards: 1, version: "0",
+		size: "SELECT p.page_count * s.page_size FROM pragma_page_count() p, pragma_page_size() s",
 	}
 	postgresDialect = &dialect{
 		name: "postgres", shards: 8, version: "COALESCE((SELECT version FROM jobs WHERE num = job), 0)",
+		size:  "SELECT pg_database_size(current_database())",
 		share: " FOR KEY SHARE", update: " FOR NO KEY UPDATE", skip: " FOR UPDATE SKIP LOCKED",
 	}
 )

@@ -55,3 +55,9 @@ func (t *tx) PutSetting(ctx context.Context, name, value string) error {
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, clean(value))
 	return err
 }
+
+// AddSetting stores a value unless the name has one.
+func (t *tx) AddSetting(ctx context.Context, name, value string) error {
+	_, err := t.exec(ctx, "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", name, clean(value))
+	return err
+}

@@ -102,6 +102,12 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 // from many sides, and each real one costs a write that waits for the disk.
 const pingEvery = time.Second
 
+// Size returns how many bytes the database takes on disk.
+func (s *Store) Size(ctx context.Context) (bytes int64, err error) {
+	_, err = get(ctx, s.read, s.dialect.size, nil, &bytes)
+	return bytes, err
+}
+
 // Ping reads and writes a row, at most once a second.
 func (s *Store) Ping(ctx context.Context) error {
 	s.pingMu.Lock()

@@ -48,7 +48,12 @@ func (s *Server) principal(c echo.Context) (scheduler.Principal, error) {
 	scheme, secret, _ := strings.Cut(header, " ")
 	switch strings.ToLower(scheme) {
 	case "bearer":
-		return s.Service.TokenPrincipal(ctx, strings.TrimSpace(secret), c.RealIP())
+		if secret = strings.TrimSpace(secret); isJWT(secret) {
+			p, login, err := s.door.principal(ctx, secret, c.RealIP())
+			c.Set(loginIDKey, login)
+			return p, err
+		}
+		return s.Service.TokenPrincipal(ctx, secret, c.RealIP())
 	case "basic":
 		if name, password, ok := c.Request().BasicAuth(); ok {
 			return s.basicPrincipal(c, name, password)

@@ -86,6 +86,13 @@ func (s *Server) renderError(err error, c echo.Context) {
 		return // too late to say it
 	}
 	retryAfter(c, err)
+	if d := s.dialectOf(c.Request().URL.Path); d != nil {
+		if f.status == http.StatusUnauthorized {
+			challenge(c)
+		}
+		d.Error(c, err)
+		return
+	}
 	how := form(c.Request())
 	if f.status == http.StatusUnauthorized && how != asJSON {
 		s.sendToLogin(c, how)

@@ -210,8 +210,8 @@ func (s *Server) runJob(c echo.Context) error {
 		return err
 	}
 	var in runIn
-	if httpkit.IsJSON(c.Request()) && c.Request().ContentLength != 0 {
-		if err := httpkit.JSON(c, &in); err != nil {
+	if httpkit.IsJSON(c.Request()) {
+		if err := httpkit.OptionalJSON(c, &in); err != nil {
 			return err
 		}
 	}

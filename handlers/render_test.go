@@ -198,7 +198,7 @@ func TestGzip(t *testing.T) {
 func TestHeadIsGet(t *testing.T) {
 	w := newWorld(t)
 	w.job("one")
-	for _, path := range []string{"/jobs", "/jobs/one", "/", "/openapi.json", "/health/liveness", "/robots.txt"} {
+	for _, path := range []string{"/jobs", "/jobs/one", "/", "/openapi.json", "/robots.txt"} {
 		w.expect(http.StatusOK, ask{method: "HEAD", path: path, as: scheduler.Viewer})
 	}
 	w.expect(http.StatusMethodNotAllowed, ask{method: "HEAD", path: "/events", as: scheduler.Viewer})

@@ -75,8 +75,6 @@ func (s *Server) routes() []route {
 		{post, "/login", s.logIn, public},
 		{post, "/logout", s.logOut, public},
 
-		{get, "/health/liveness", s.liveness, public},
-		{get, "/health/readiness", s.readiness, public},
 		{get, "/openapi.json", s.openAPI, public},
 		{get, "/favicon.ico", s.favicon, public},
 		{get, "/robots.txt", s.robots, public},

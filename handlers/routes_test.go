@@ -26,8 +26,6 @@ GET /executions/:id/lines
 GET /executions/:id/output
 GET /favicon.ico
 GET /freeze
-GET /health/liveness
-GET /health/readiness
 GET /jobs
 GET /jobs/:name
 GET /jobs/:name/edit

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/r3labs/sse/v2"
 
+	"belfry/handlers/httpkit"
 	"belfry/scheduler"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	SecureCookies bool
 	// SessionLifetime is how long a login lasts; 0 is a week.
 	SessionLifetime time.Duration
+	// TokenTTL is how long a login through an API lasts; 0 is DefaultTokenTTL.
+	TokenTTL time.Duration
 	// TrustedProxies may say in X-Forwarded-For who the client is.
 	TrustedProxies []netip.Prefix
 
@@ -36,16 +39,10 @@ type Options struct {
 	Now       func() time.Time // nil is time.Now
 	Zone      *time.Location   // for times on pages; nil is time.Local
 	Log       *slog.Logger     // nil is slog.Default
-	// Ready says what readiness depends on; nil is nothing.
-	Ready func(context.Context) []Check
+	// Dialects are other systems' APIs, each made with what lets its clients in.
+	Dialects []func(httpkit.Doorman) httpkit.Dialect
 	// Load says how busy this server's worker is; nil hides it.
 	Load func() (busy, slots int)
-}
-
-// Check is one thing that readiness depends on. Problem is empty when it is well.
-type Check struct {
-	Name    string
-	Problem string
 }
 
 // JobService is what the pages of jobs call.
@@ -87,6 +84,7 @@ type UserService interface {
 type SessionService interface {
 	Authenticate(ctx context.Context, name, password string) (scheduler.User, error)
 	LogIn(ctx context.Context, u scheduler.User, from, agent string, lifetime time.Duration) (scheduler.Login, error)
+	Secret(ctx context.Context, name string) ([]byte, error)
 	LogOut(ctx context.Context, by scheduler.Principal, loginID string) error
 	LoginPrincipal(ctx context.Context, loginID, from string) (scheduler.Principal, error)
 	TokenPrincipal(ctx context.Context, secret, from string) (scheduler.Principal, error)
@@ -123,6 +121,8 @@ type Server struct {
 	throttle *throttle
 	crossing *http.CrossOriginProtection
 	frames   *sse.Server
+	door     *door
+	dialects []httpkit.Dialect
 }
 
 // New makes a server.
@@ -133,11 +133,17 @@ func New(o Options) (*Server, error) {
 		throttle: newThrottle(o.Now), crossing: http.NewCrossOriginProtection(),
 		frames: newFrames(),
 	}
+	s.door = &door{server: s, ttl: o.TokenTTL}
 	s.echo.HTTPErrorHandler = s.renderError
 	s.echo.IPExtractor = clientAddress(o.TrustedProxies)
-	s.echo.Use(s.observe, s.recoverPanics, s.secure, limitBody, s.refuseCrossOrigin)
+	s.echo.Use(s.observe, s.recoverPanics, s.secure, s.aroundDialects, limitBody, s.refuseCrossOrigin)
 	for _, r := range s.routes() {
 		s.register(r)
+	}
+	for _, make := range o.Dialects {
+		d := make(s.door)
+		s.dialects = append(s.dialects, d)
+		s.mount(d)
 	}
 	return s, nil
 }
@@ -145,6 +151,9 @@ func New(o Options) (*Server, error) {
 func (o *Options) defaults() {
 	if o.SessionLifetime == 0 {
 		o.SessionLifetime = 7 * 24 * time.Hour
+	}
+	if o.TokenTTL == 0 {
+		o.TokenTTL = DefaultTokenTTL
 	}
 	if o.Executors == nil {
 		o.Executors = []string{"shell", "http"}

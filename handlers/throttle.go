@@ -16,12 +16,12 @@ import (
 	"belfry/scheduler"
 )
 
-// What may be guessed: at one account from one address ten times and then once
-// in ten seconds; at any accounts from one address fifty times and then once a
+// What may be guessed: at one account from one address five times and then five
+// times a minute; at any accounts from one address fifty times and then once a
 // second. Being right costs nothing.
 const (
-	accountBurst = 10
-	accountEvery = 10 * time.Second
+	accountBurst = 5
+	accountEvery = 12 * time.Second
 	addressBurst = 50
 	addressEvery = time.Second
 	rememberFor  = time.Minute

@@ -43,7 +43,7 @@ func starts(on scheduler.Condition, names ...string) func(*scheduler.Declared) {
 
 func (p *past) declare(want scheduler.Applied, list ...scheduler.Declared) {
 	p.t.Helper()
-	got, err := p.service.Declare(bg, admin, scheduler.OriginFile, list)
+	got, err := p.service.Declare(bg, admin, scheduler.Declaration{Origin: scheduler.OriginFile, Jobs: list})
 	p.must(err)
 	if got != want {
 		p.t.Errorf("changed %+v, expected %+v", got, want)
@@ -55,7 +55,7 @@ func (p *past) refused(words []string, list ...scheduler.Declared) {
 	p.t.Helper()
 	before, _, err := p.store.ListJobs(bg, scheduler.JobFilter{})
 	p.must(err)
-	_, err = p.service.Declare(bg, admin, scheduler.OriginFile, list)
+	_, err = p.service.Declare(bg, admin, scheduler.Declaration{Origin: scheduler.OriginFile, Jobs: list})
 	var bad scheduler.Refused
 	if scheduler.CodeOf(err) != scheduler.CodeInvalid || !errors.As(err, &bad) {
 		p.t.Errorf("answered %v", err)
@@ -116,7 +116,7 @@ func TestDeclaredJobsFollowTheirSource(t *testing.T) {
 	p.job("theirs", scheduler.Retention{})
 	p.refused([]string{"there is a job of this name already"}, declared("theirs"))
 	p.declare(scheduler.Applied{Removed: 2})
-	if _, err := p.service.Declare(bg, scheduler.Principal{Name: "eve", Role: scheduler.Editor}, scheduler.OriginFile, nil); scheduler.CodeOf(err) != scheduler.CodeForbidden {
+	if _, err := p.service.Declare(bg, scheduler.Principal{Name: "eve", Role: scheduler.Editor}); scheduler.CodeOf(err) != scheduler.CodeForbidden {
 		t.Errorf("an editor may: %v", err)
 	}
 }

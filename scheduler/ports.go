@@ -212,6 +212,8 @@ type Tx interface {
 	LastDue(ctx context.Context, jobID string) (time.Time, error)
 	// JobByName reads a job as this transaction sees it.
 	JobByName(ctx context.Context, name string) (Job, error)
+	// AddSetting stores a value unless the name has one.
+	AddSetting(ctx context.Context, name, value string) error
 	// PutSetting stores one of Belfry's own small values.
 	PutSetting(ctx context.Context, name, value string) error
 

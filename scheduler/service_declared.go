@@ -17,6 +17,12 @@ type Declared struct {
 	Source string // where, in words: what a person has to open to change it
 }
 
+// Declaration is all jobs of an origin.
+type Declaration struct {
+	Origin Origin
+	Jobs   []Declared
+}
+
 // Applied counts what a declaration changed.
 type Applied struct {
 	Added, Updated, Removed int
@@ -43,27 +49,33 @@ func (r Refused) Error() string {
 	return b.String()
 }
 
-// Declare makes the jobs of an origin those of a list, in one transaction: new ones
-// are stored, others changed, and those that are not in it any more are deleted
+// Declare makes the jobs of origins those of lists, in one transaction: new ones
+// are stored, others changed, and those that are not in them any more are deleted
 // with their history. Whether a job is enabled or paused is left as people made it.
 // It needs the role admin. CodeInvalid with a Refused in its chain: nothing was
 // changed.
-func (s *Service) Declare(ctx context.Context, by Principal, origin Origin, list []Declared) (Applied, error) {
+func (s *Service) Declare(ctx context.Context, by Principal, all ...Declaration) (Applied, error) {
 	if err := authorize(by, Admin, "declaring jobs"); err != nil {
 		return Applied{}, err
 	}
 	s.declaring.Lock()
 	defer s.declaring.Unlock()
-	old, err := s.declared(ctx, origin)
-	if err != nil {
-		return Applied{}, err
+	d := declaration{by: by, old: map[string]Job{}}
+	for _, one := range all {
+		if err := s.declared(ctx, one.Origin, d.old); err != nil {
+			return Applied{}, err
+		}
+		for _, w := range one.Jobs {
+			w.Normalize()
+			d.list = append(d.list, wanted{w, one.Origin})
+		}
 	}
-	if err := s.checkDeclared(list, origin); err != nil {
+	if err := d.check(s.Executors); err != nil {
 		return Applied{}, err
 	}
 	var done Applied
-	err = s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
-		done, err = s.declareIn(ctx, tx, fx, declaration{by, origin, list, old})
+	err := s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
+		done, err = s.declareIn(ctx, tx, fx, d)
 		return err
 	})
 	if err != nil {
@@ -74,43 +86,45 @@ func (s *Service) Declare(ctx context.Context, by Principal, origin Origin, list
 
 // declaration is what one Declare works on.
 type declaration struct {
-	by     Principal
+	by   Principal
+	list []wanted
+	old  map[string]Job // by name
+}
+
+// wanted is a job that is to be there.
+type wanted struct {
+	Declared
 	origin Origin
-	list   []Declared
-	old    map[string]Job // by name
 }
 
 // declared reads the jobs of an origin.
-func (s *Service) declared(ctx context.Context, origin Origin) (map[string]Job, error) {
-	byName := map[string]Job{}
+func (s *Service) declared(ctx context.Context, origin Origin, byName map[string]Job) error {
 	for offset := 0; ; offset += MaxPage {
 		jobs, _, err := s.Store.ListJobs(ctx, JobFilter{Origin: origin, Limit: MaxPage, Offset: offset})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, j := range jobs {
 			byName[j.Name] = j
 		}
 		if len(jobs) < MaxPage {
-			return byName, nil
+			return nil
 		}
 	}
 }
 
-// checkDeclared says everything that is wrong with the jobs by themselves.
-func (s *Service) checkDeclared(list []Declared, origin Origin) error {
+// check says everything that is wrong with the jobs by themselves.
+func (d *declaration) check(executors map[string]Executor) error {
 	var bad Refused
 	seen := map[string]string{}
-	for i := range list {
-		d := &list[i]
-		d.Normalize()
-		bad = bad.add(*d, d.Validate(s.Executors))
-		if other, twice := seen[d.Name]; twice {
-			bad = append(bad, Refusal{d.Name, d.Source, FieldError{"name", "is defined already in " + other}})
+	for _, w := range d.list {
+		bad = bad.add(w.Declared, w.Validate(executors))
+		if other, twice := seen[w.Name]; twice {
+			bad = append(bad, Refusal{w.Name, w.Source, FieldError{"name", "is defined already in " + other}})
 		}
-		seen[d.Name] = d.Source
+		seen[w.Name] = w.Source
 	}
-	return bad.err(origin)
+	return bad.err()
 }
 
 func (r Refused) add(d Declared, err error) Refused {
@@ -127,11 +141,11 @@ func (r Refused) add(d Declared, err error) Refused {
 	return r
 }
 
-func (r Refused) err(origin Origin) error {
+func (r Refused) err() error {
 	if len(r) == 0 {
 		return nil
 	}
-	e := &Error{Code: CodeInvalid, Message: fmt.Sprintf("the jobs of origin %s are not valid, and nothing was changed", origin), Err: r}
+	e := &Error{Code: CodeInvalid, Message: "the jobs are not valid, and nothing was changed", Err: r}
 	for _, one := range r {
 		e.Fields = append(e.Fields, FieldError{one.Job + "." + one.Field, one.Message})
 	}
@@ -161,7 +175,7 @@ func (s *Service) declareIn(ctx context.Context, tx Tx, fx *effects, d declarati
 		}
 	}
 	if bad != nil {
-		return done, bad.err(d.origin)
+		return done, bad.err()
 	}
 	for i, w := range d.list {
 		j, err := tx.Job(ctx, ids[i])
@@ -176,34 +190,34 @@ func (s *Service) declareIn(ctx context.Context, tx Tx, fx *effects, d declarati
 			return nil
 		})
 		if CodeOf(err) == CodeInvalid {
-			bad = bad.add(w, err)
+			bad = bad.add(w.Declared, err)
 		} else if err != nil {
 			return done, err
 		}
 	}
-	return done, bad.err(d.origin)
+	return done, bad.err()
 }
 
 // declareAlone stores a declared job without those relations that it does not have
 // already, and returns its id.
-func (s *Service) declareAlone(ctx context.Context, tx Tx, fx *effects, d declaration, w Declared, done *Applied) (string, error) {
+func (s *Service) declareAlone(ctx context.Context, tx Tx, fx *effects, d declaration, w wanted, done *Applied) (string, error) {
 	old, exists := d.old[w.Name]
 	if !exists {
 		done.Added++
 		draft := w.Draft
 		draft.DependsOn, draft.Triggers = nil, nil
-		j, err := s.createIn(ctx, tx, fx, d.by, draft, d.origin, w.Source)
+		j, err := s.createIn(ctx, tx, fx, d.by, draft, w.origin, w.Source)
 		return j.ID, err
 	}
 	want := w.Draft
 	want.Enabled, want.PausedUntil = old.Enabled, old.PausedUntil
 	related := sameJobs(old.DependsOn, want.DependsOn) && sameJobs(old.Triggers, want.Triggers)
-	if related && old.Source == w.Source && sameDraft(old.Draft, want) {
+	if related && old.Source == w.Source && old.Origin == w.origin && sameDraft(old.Draft, want) {
 		return old.ID, nil
 	}
 	if related && sameDraft(old.Draft, want) {
 		// Lines moved in a file: nobody has to hear of it.
-		old.Source, old.Version = w.Source, old.Version+1
+		old.Source, old.Origin, old.Version = w.Source, w.origin, old.Version+1
 		return old.ID, tx.UpdateJob(ctx, old)
 	}
 	done.Updated++
@@ -212,7 +226,7 @@ func (s *Service) declareAlone(ctx context.Context, tx Tx, fx *effects, d declar
 	}
 	_, err := s.changeIn(ctx, tx, fx, d.by, "job.update", old.ID, func(j *Job) error {
 		enabled, paused := j.Enabled, j.PausedUntil // toggled meanwhile
-		j.Draft, j.Source = want, w.Source
+		j.Draft, j.Origin, j.Source = want, w.origin, w.Source
 		j.Enabled, j.PausedUntil = enabled, paused
 		return nil
 	})

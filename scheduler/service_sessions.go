@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"strings"
 	"sync"
 	"time"
@@ -159,4 +160,27 @@ func unauthenticated(err error, as *Error) error {
 		return as
 	}
 	return err
+}
+
+// Secret returns a key of 32 random bytes, made when it is asked for the first
+// time, that only this store's servers know.
+func (s *Service) Secret(ctx context.Context, name string) ([]byte, error) {
+	made := make([]byte, 32)
+	_, _ = rand.Read(made) // crypto/rand never fails
+	for {
+		text, err := s.Store.Setting(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if text != "" {
+			return base64.StdEncoding.DecodeString(text)
+		}
+		// Another server may be first: what is stored then is the key.
+		err = s.Store.InTx(ctx, func(tx Tx) error {
+			return tx.AddSetting(ctx, name, base64.StdEncoding.EncodeToString(made))
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 }

@@ -32,6 +32,8 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"dependencies":                           dependencies,
 		"triggers":                               triggers,
 		"a run with another configuration":       changedConfig,
+		"size":                                   size,
+		"a setting that is added":                addSetting,
 		"jobs are found by tag and metadata":     labels,
 		"settings":                               settings,
 		"what may be deleted":                    expendable,

@@ -71,3 +71,20 @@ func changedConfig(t *testing.T, s *db.Store) {
 		t.Errorf("read with %s", got)
 	}
 }
+
+// size: a database takes some space, and says how much.
+func size(t *testing.T, s *db.Store) {
+	if n := must(s.Size(bg)); n < 64<<10 {
+		t.Errorf("%d bytes", n)
+	}
+}
+
+// addSetting: a value is added once, whoever is first.
+func addSetting(t *testing.T, s *db.Store) {
+	for _, v := range []string{"first", "second"} {
+		tx(t, s, func(tx scheduler.Tx) error { return tx.AddSetting(bg, "key", v) })
+	}
+	if got := must(s.Setting(bg, "key")); got != "first" {
+		t.Errorf("read %q", got)
+	}
+}

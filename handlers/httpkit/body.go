@@ -1,6 +1,7 @@
 package httpkit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -32,10 +33,31 @@ func IsJSON(r *http.Request) bool {
 // JSON reads the body, one JSON value of at most MaxBody bytes, into *into.
 // Field names that *into does not have, or that come twice, are refused.
 func JSON[T any](c echo.Context, into *T) error {
+	raw, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	return decode(raw, into)
+}
+
+// OptionalJSON is JSON where an empty body says nothing: *into stays as it is.
+func OptionalJSON[T any](c echo.Context, into *T) error {
+	raw, err := readBody(c)
+	if err != nil || len(bytes.TrimSpace(raw)) == 0 {
+		return err
+	}
+	return decode(raw, into)
+}
+
+func readBody(c echo.Context) ([]byte, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, MaxBody))
 	if err != nil {
-		return readError(err)
+		return nil, readError(err)
 	}
+	return raw, nil
+}
+
+func decode[T any](raw []byte, into *T) error {
 	if err := strict(raw, reflect.TypeFor[T]()); err != nil {
 		return err
 	}
