@@ -141,8 +141,9 @@ type Draft struct {
 	Timeout     time.Duration // 0: none
 	Grace       time.Duration // between SIGTERM and SIGKILL
 
-	DependsOn []Dependency // all of them, since it last ran for them
-	Once      bool         // runs once by itself, as soon as its dependencies let it
+	DependsOn  []Dependency // all of them, since it last ran for them
+	Once       bool         // runs once by itself, as soon as its dependencies let it
+	RunOnStart bool         // runs once whenever the server starts
 
 	CatchUp       CatchUp
 	CatchUpWindow time.Duration // how old a due time may be to be caught up
