@@ -44,11 +44,12 @@ var ours = []struct {
 	{"scheduler/notify", []string{"scheduler"}},
 	{"scheduler/events", []string{"scheduler"}},
 	{"scheduler/executor/*", []string{"scheduler"}},
+	{"scheduler/jobfile", []string{"scheduler", "scheduler/cron"}},
 	{"db", []string{"scheduler", "migrations"}},
 	{"views", []string{"scheduler", "static"}},
 	{"handlers/httpkit", []string{"scheduler"}},
 	// L3: dialects know the domain and each other not at all.
-	{"handlers/*", []string{"scheduler", "scheduler/cron", "handlers/httpkit"}},
+	{"handlers/*", []string{"scheduler", "scheduler/cron", "scheduler/jobfile", "handlers/httpkit"}},
 	{"db/dbtest", []string{"scheduler", "db", "migrations"}},
 	// L4: pages and native JSON.
 	{"handlers", []string{"scheduler", "views", "static", "handlers/*"}},
