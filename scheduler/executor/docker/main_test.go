@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -233,3 +234,5 @@ func gone(t testing.TB, tk scheduler.Task) {
 }
 
 var discard = slog.New(slog.DiscardHandler)
+
+func itoa(n int) string { return strconv.Itoa(n) }
