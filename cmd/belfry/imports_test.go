@@ -78,6 +78,7 @@ var owners = map[string][]string{
 	"github.com/pressly/goose/v3":     {"db"},
 	"github.com/r3labs/sse/v2":        {"handlers"},
 	"github.com/reugn/go-quartz":      {"scheduler/timer"},
+	"github.com/wneessen/go-mail":     {"scheduler/notify"},
 	"golang.org/x/sync":               outsideTheDomain,
 	"golang.org/x/sys":                {"cmd/belfry", "scheduler/executor/shell"},
 	"golang.org/x/time":               {"handlers", "handlers/*"},
@@ -86,6 +87,8 @@ var owners = map[string][]string{
 
 // testOwners is the same for what only tests import.
 var testOwners = map[string][]string{
+	"github.com/emersion/go-sasl":     {"scheduler/notify"},
+	"github.com/emersion/go-smtp":     {"scheduler/notify"},
 	"github.com/getkin/kin-openapi":   {"handlers", "cmd/belfry"},
 	"github.com/google/go-cmp":        anyPackage,
 	"github.com/google/uuid":          anyPackage,

@@ -16,6 +16,7 @@ import (
 	"belfry/scheduler/events"
 	"belfry/scheduler/executor/shell"
 	"belfry/scheduler/executor/web"
+	"belfry/scheduler/notify"
 	"belfry/scheduler/runner"
 	"belfry/scheduler/timer"
 )
@@ -33,13 +34,14 @@ type app struct {
 	shell   *shell.Executor
 	timer   *timer.Timer
 	pool    *runner.Pool
+	drain   *notify.Drain
 	hub     *events.Hub
 	pages   *handlers.Server
 	http    *http.Server
 	failed  chan error // the listener's end
 
-	endFires, endClaims, endChores, endWatch context.CancelFunc
-	firing, claiming, chores, watching       sync.WaitGroup
+	endFires, endClaims, endSends, endChores, endWatch context.CancelFunc
+	firing, claiming, sending, chores, watching        sync.WaitGroup
 }
 
 // build makes everything and starts nothing but the database.
@@ -54,17 +56,19 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger) (*app, error) {
 	}
 	a := &app{
 		flags: c, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1),
-		endFires: func() {}, endClaims: func() {}, endChores: func() {}, endWatch: func() {},
+		endFires: func() {}, endClaims: func() {}, endSends: func() {}, endChores: func() {}, endWatch: func() {},
 	}
 	executors := map[string]scheduler.Executor{"shell": sh, "http": web.New(log)}
+	senders := notify.Senders()
 	a.pool = runner.New(runner.Options{
 		Worker: workerName, Tags: c.Tags, Slots: c.slots(), Executors: executors, Now: time.Now, Log: log,
 	})
 	a.service = scheduler.New(scheduler.Options{
-		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.hub, Executors: executors,
+		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.hub, Executors: executors, Senders: senders,
 		Passwords: newPasswords(), Now: time.Now, NewID: newID, Log: log,
 		Keep: scheduler.Retention{MaxAge: c.KeepAge, MaxCount: c.KeepCount, MaxBytes: c.KeepBytes},
 	})
+	a.drain = &notify.Drain{Source: a.service, Senders: senders, Now: time.Now, Log: log}
 	a.pages, err = handlers.New(handlers.Options{
 		Service: a.service, Store: store, Timetable: a.timer, Hub: a.hub,
 		AuthNone: c.Auth == "none", SecureCookies: c.SecureCookies, TrustedProxies: c.TrustedProxies,
@@ -138,6 +142,7 @@ func (a *app) startWork(ctx context.Context, url string) error {
 	a.endFires = begin(&a.firing, a.service.FireLoop)
 	a.endWatch = begin(&a.watching, a.service.Watch)
 	a.endClaims = begin(&a.claiming, func(ctx context.Context) { a.pool.Run(ctx, a.service) })
+	a.endSends = begin(&a.sending, a.drain.Run)
 	a.endChores = begin(&a.chores, func(ctx context.Context) {
 		a.chores.Go(func() { a.retain(ctx) })
 		a.doChores(ctx, scheduled)
@@ -251,6 +256,8 @@ func (a *app) stop(log *slog.Logger) error {
 	a.hub.Close()
 	a.endFires()
 	a.firing.Wait()
+	a.endSends() // what the last runs have to tell is sent, if that is quick
+	a.sending.Wait()
 	a.endChores()
 	a.chores.Wait()
 	err := errors.Join(a.pages.Close(), a.shell.Close(), a.store.Close())
