@@ -55,6 +55,7 @@ type JobService interface {
 	DeleteJob(ctx context.Context, by scheduler.Principal, name string, force bool) error
 	PauseJob(ctx context.Context, by scheduler.Principal, name string, until time.Time) (scheduler.Job, error)
 	PreviewSchedules(schedules []scheduler.Schedule, n int) (scheduler.Preview, error)
+	MaskNotify(all []scheduler.Notify) []scheduler.Notify
 }
 
 // ExecutionService is what the pages of executions call.
@@ -105,6 +106,7 @@ type Store interface {
 	scheduler.JobStore
 	scheduler.ExecutionStore
 	scheduler.OutputStore
+	ListDeliveries(ctx context.Context, executionID string) ([]scheduler.Delivery, error)
 	scheduler.UserStore
 }
 
