@@ -17,27 +17,28 @@ const jobColumns = `num, id, name, display_name, notes, enabled, schedules, exec
 
 // rules are what the column of that name holds.
 type rules struct {
-	MaxQueued  int               `json:"max_queued,omitempty"`
-	MaxRunning int               `json:"max_running,omitempty"`
-	Priority   int               `json:"priority,omitempty"`
-	ExitCodes  []int             `json:"exit_codes,omitempty"`
-	Depends    bool              `json:"depends,omitempty"` // there are rows in job_dependencies
-	Starts     bool              `json:"starts,omitempty"`  // there are rows in job_triggers
-	Once       bool              `json:"once,omitempty"`
-	OnStart    bool              `json:"on_start,omitempty"`
-	Source     string            `json:"source,omitempty"`
-	CatchUp    scheduler.CatchUp `json:"catch_up,omitempty"`
-	Window     time.Duration     `json:"window,omitempty"`
-	Jitter     time.Duration     `json:"jitter,omitempty"`
-	Tags       []string          `json:"tags,omitempty"`
-	Copies     int               `json:"copies,omitempty"`
-	Metadata   map[string]string `json:"metadata,omitempty"`
-	OutputHead int64             `json:"output_head,omitempty"`
-	OutputTail int64             `json:"output_tail,omitempty"`
-	Progress   string            `json:"progress,omitempty"`
-	KeepAge    time.Duration     `json:"keep_age,omitempty"`
-	KeepCount  int               `json:"keep_count,omitempty"`
-	KeepBytes  int64             `json:"keep_bytes,omitempty"`
+	MaxQueued  int                `json:"max_queued,omitempty"`
+	MaxRunning int                `json:"max_running,omitempty"`
+	Priority   int                `json:"priority,omitempty"`
+	ExitCodes  []int              `json:"exit_codes,omitempty"`
+	Depends    bool               `json:"depends,omitempty"` // there are rows in job_dependencies
+	Starts     bool               `json:"starts,omitempty"`  // there are rows in job_triggers
+	Once       bool               `json:"once,omitempty"`
+	OnStart    bool               `json:"on_start,omitempty"`
+	Source     string             `json:"source,omitempty"`
+	CatchUp    scheduler.CatchUp  `json:"catch_up,omitempty"`
+	Window     time.Duration      `json:"window,omitempty"`
+	Jitter     time.Duration      `json:"jitter,omitempty"`
+	Tags       []string           `json:"tags,omitempty"`
+	Copies     int                `json:"copies,omitempty"`
+	Metadata   map[string]string  `json:"metadata,omitempty"`
+	OutputHead int64              `json:"output_head,omitempty"`
+	OutputTail int64              `json:"output_tail,omitempty"`
+	Progress   string             `json:"progress,omitempty"`
+	KeepAge    time.Duration      `json:"keep_age,omitempty"`
+	KeepCount  int                `json:"keep_count,omitempty"`
+	KeepBytes  int64              `json:"keep_bytes,omitempty"`
+	Notify     []scheduler.Notify `json:"notify,omitempty"`
 }
 
 // plain are the rules of most jobs: ” in the column, for speed.
@@ -52,6 +53,7 @@ func writeRules(d *scheduler.Job) (string, error) {
 		Depends: len(d.DependsOn) > 0, Starts: len(d.Triggers) > 0, Once: d.Once, OnStart: d.RunOnStart, Source: d.Source, CatchUp: d.CatchUp, Window: d.CatchUpWindow, Jitter: d.Jitter,
 		Tags: d.Tags, Copies: d.Copies, Metadata: d.Metadata, OutputHead: d.OutputLimit.Head, OutputTail: d.OutputLimit.Tail,
 		Progress: d.Progress, KeepAge: d.Retention.MaxAge, KeepCount: d.Retention.MaxCount, KeepBytes: d.Retention.MaxBytes,
+		Notify: d.Notify,
 	}
 	if reflect.DeepEqual(r, plain) {
 		return "", nil
@@ -75,6 +77,7 @@ func readRules(text string, d *scheduler.Job) error {
 	d.Tags, d.Copies, d.Metadata, d.Progress = r.Tags, r.Copies, r.Metadata, r.Progress
 	d.OutputLimit = scheduler.OutputLimit{Head: r.OutputHead, Tail: r.OutputTail}
 	d.Retention = scheduler.Retention{MaxAge: r.KeepAge, MaxCount: r.KeepCount, MaxBytes: r.KeepBytes}
+	d.Notify = r.Notify
 	if r.Depends {
 		d.DependsOn = make([]scheduler.Dependency, 1)
 	}

@@ -148,7 +148,7 @@ func (s *Server) showExecution(c echo.Context) error {
 		return err
 	}
 	if form(c.Request()) == asJSON {
-		return respond(c, http.StatusOK, answer{json: s.presentExecution(e)})
+		return s.executionJSON(c, e)
 	}
 	props, err := s.executionProps(c.Request().Context(), s.page(c, e.JobName, views.NavExecutions), e)
 	if err != nil {
@@ -178,6 +178,9 @@ func (s *Server) executionProps(ctx context.Context, page views.Page, e schedule
 	p.Row = views.ExecutionRowProps{Execution: s.explained(e)}
 	var err error
 	if p.Attempts, err = s.Store.Attempts(ctx, e); err != nil {
+		return p, err
+	}
+	if p.Deliveries, err = s.Store.ListDeliveries(ctx, e.ID); err != nil {
 		return p, err
 	}
 	j, err := s.Store.Job(ctx, e.JobID)

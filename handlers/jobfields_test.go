@@ -27,7 +27,8 @@ const wholeJob = `{"name":"whole","display_name":"Whole","notes":"\na\r\nb","ena
 	"depends_on":[{"job":"one","on":"failure"},{"job":"made"}],"catch_up":"all","catch_up_window":"1h","jitter":"90s",
 	"starts_at":"2026-01-02T03:04:05.123456Z","ends_at":"2099-01-02T03:04:05+02:00","paused_until":"2098-01-01T00:00:00Z",
 	"tags":["linux","gpu"],"copies":3,"metadata":{"team":"web","multi":"a\nb"},"output_limit":{"head":1024,"tail":5},
-	"progress":"(\\d+)%","retention":{"max_age":"7d","max_count":9,"max_bytes":1048576}}`
+	"progress":"(\\d+)%","retention":{"max_age":"7d","max_count":9,"max_bytes":1048576},
+	"notify":[{"kind":"mail","on":"failure","config":{"password":"s3cret","to":"ops@example.com"}},{"kind":"mail"}]}`
 
 func (w *world) whole() map[string]any {
 	w.t.Helper()
@@ -48,6 +49,7 @@ func TestEveryFieldOfJSON(t *testing.T) {
 		"starts_at":  `"2026-01-02T03:04:05.123456Z"`, "ends_at": `"2099-01-02T01:04:05.000000Z"`, "paused_until": `"2098-01-01T00:00:00.000000Z"`,
 		"tags": `["gpu","linux"]`, "copies": `3`, "metadata": `{"multi":"a\nb","team":"web"}`, "output_limit": `{"head":1024,"tail":5}`,
 		"progress": `"(\\d+)%"`, "retention": `{"max_age":"168h0m0s","max_bytes":1048576,"max_count":9}`,
+		"notify":   `[{"config":{"password":"******","to":"ops@example.com"},"kind":"mail","on":"failure"},{"config":{},"kind":"mail","on":""}]`,
 		"schedule": `"0 5 * * *"`, "timezone": `"Europe/Berlin"`,
 	} {
 		if b, err := json.Marshal(got[field]); err != nil || string(b) != want {

@@ -55,6 +55,7 @@ type jobIn struct {
 	OutputLimit outputLimitIn     `json:"output_limit"`
 	Progress    string            `json:"progress"`
 	Retention   retentionIn       `json:"retention"`
+	Notify      []notifyIn        `json:"notify"`
 
 	ID         json.RawMessage `json:"id"`
 	Num        json.RawMessage `json:"num"`
@@ -187,6 +188,7 @@ func (r *jobRequest) fromJSON(in jobIn) {
 	if string(in.Config) == "null" {
 		r.draft.Config = nil
 	}
+	r.draft.Notify = readNotify(in.Notify)
 	r.limits(in)
 }
 

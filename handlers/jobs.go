@@ -57,7 +57,7 @@ func (s *Server) jobFilter(r *http.Request) (scheduler.JobFilter, views.JobQuery
 	}
 	f := scheduler.JobFilter{
 		Query: q.Text("q"), Enabled: q.Bool("enabled"), Executor: q.OneOf("executor", s.Executors...),
-		Origin: scheduler.Origin(q.OneOf("origin", "api", "page", "demo")),
+		Origin: scheduler.Origin(q.OneOf("origin", "api", "page", "demo", "config", "docker-label")),
 		State:  scheduler.State(q.OneOf("state", states...)), Sort: q.OneOf("sort", sorts...),
 		Tag: q.Text("tag"), Metadata: q.Below("metadata."),
 	}

@@ -51,6 +51,7 @@ func newWorld(t *testing.T, adjust ...func(*Options)) *world {
 	w.service = scheduler.New(scheduler.Options{
 		Store: store, Timetable: times, Launcher: launcher{}, Publisher: publisher{},
 		Executors: map[string]scheduler.Executor{"shell": executor{}, "http": executor{}},
+		Senders:   map[string]scheduler.Sender{"mail": sender{}},
 		Passwords: passwords{}, Now: w.clock.now, NewID: newIDs(), Log: slog.New(slog.DiscardHandler),
 	})
 	o := Options{

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -316,19 +315,8 @@ func TestNonsenseOnTheWire(t *testing.T) {
 	}
 }
 
-func TestHealth(t *testing.T) {
-	problem := ""
-	w := newWorld(t, func(o *Options) {
-		o.Ready = func(context.Context) []Check { return []Check{{"database", problem}} }
-	})
-	w.expect(http.StatusOK, ask{path: "/health/liveness"})
-	w.expect(http.StatusOK, ask{path: "/health/readiness"}.page())
-	problem = "the disk is full"
-	rec := w.expect(http.StatusServiceUnavailable, ask{path: "/health/readiness"})
-	if !strings.Contains(rec.Body.String(), problem) {
-		t.Errorf("%s", rec.Body)
-	}
-	w.expect(http.StatusOK, ask{path: "/health/liveness"})
+func TestRobotsAndIcon(t *testing.T) {
+	w := newWorld(t)
 	if rec := w.expect(http.StatusOK, ask{path: "/robots.txt"}); !strings.Contains(rec.Body.String(), "Disallow: /") {
 		t.Errorf("%s", rec.Body)
 	}

@@ -82,6 +82,8 @@ type executionOut struct {
 	OutputBytes int64      `json:"output_bytes"`
 	OutputLines int64      `json:"output_lines"`
 	Progress    *float64   `json:"progress"` // percent; null: nothing is known
+
+	Deliveries []deliveryOut `json:"deliveries,omitzero"` // where one execution is read
 }
 
 // explained is an execution whose reason, while it is queued, is why it waits now

@@ -73,6 +73,7 @@ type jobOut struct {
 	OutputLimit outputLimitOut    `json:"output_limit"`
 	Progress    string            `json:"progress"`
 	Retention   retentionOut      `json:"retention"`
+	Notify      []notifyOut       `json:"notify"`
 
 	Origin     string   `json:"origin"`
 	Source     string   `json:"source"` // where a declared job is changed
@@ -99,6 +100,7 @@ func (s *Server) presentJob(j scheduler.Job, stats scheduler.JobStats) jobOut {
 	}
 	out.addTimes(&j.Draft)
 	out.addLimits(&j.Draft)
+	out.Notify = s.presentNotify(j.Notify)
 	if e := stats.Last; e != nil {
 		out.Last = &lastOut{e.ID, string(e.State), instant(e.StartedAt), instant(e.FinishedAt)}
 	}

@@ -71,6 +71,10 @@ func (s *Server) routes() []route {
 		{del, "/settings/tokens/:id", s.revokeToken, private},
 		{post, "/settings/tokens/:id/revoke", s.revokeToken, private},
 
+		{get, "/settings/configuration", s.showConfiguration, private},
+		{post, "/settings/configuration/reload", s.reloadConfiguration, private},
+		{get, "/containers", s.listContainers, private},
+
 		{get, "/login", s.showLogin, public},
 		{post, "/login", s.logIn, public},
 		{post, "/logout", s.logOut, public},

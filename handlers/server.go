@@ -3,6 +3,8 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -39,6 +41,10 @@ type Options struct {
 	Now       func() time.Time // nil is time.Now
 	Zone      *time.Location   // for times on pages; nil is time.Local
 	Log       *slog.Logger     // nil is slog.Default
+	// Configuration is what files say; nil: there are none to be read.
+	Configuration Configuration
+	// Containers lists what a Docker engine has; nil: there is none.
+	Containers func(context.Context) ([]Container, error)
 	// Dialects are other systems' APIs, each made with what lets its clients in.
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
 	// Load says how busy this server's worker is; nil hides it.
@@ -53,6 +59,7 @@ type JobService interface {
 	DeleteJob(ctx context.Context, by scheduler.Principal, name string, force bool) error
 	PauseJob(ctx context.Context, by scheduler.Principal, name string, until time.Time) (scheduler.Job, error)
 	PreviewSchedules(schedules []scheduler.Schedule, n int) (scheduler.Preview, error)
+	MaskNotify(all []scheduler.Notify) []scheduler.Notify
 }
 
 // ExecutionService is what the pages of executions call.
@@ -104,6 +111,7 @@ type Store interface {
 	scheduler.JobStore
 	scheduler.ExecutionStore
 	scheduler.OutputStore
+	ListDeliveries(ctx context.Context, executionID string) ([]scheduler.Delivery, error)
 	scheduler.UserStore
 }
 
@@ -175,5 +183,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 // Close lets go of what the server holds. Requests must have ended.
 func (s *Server) Close() error {
 	s.frames.Close()
-	return nil
+	var err error
+	for _, d := range s.dialects {
+		if c, ok := d.(io.Closer); ok {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
 }

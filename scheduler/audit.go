@@ -39,6 +39,7 @@ type auditedJob struct {
 	KeepCount   int         `json:"retention_max_count,omitempty"`
 	KeepBytes   int64       `json:"retention_max_bytes,omitempty"`
 	ExitCodes   []int       `json:"retry_exit_codes,omitempty"`
+	Notify      []Notify    `json:"notify,omitempty"` // Service.audit masks it
 	Retries     int         `json:"retries"`
 	RetryDelay  string      `json:"retry_delay"`
 	RetryFactor float64     `json:"retry_factor"`
@@ -60,6 +61,7 @@ func auditJob(j Job) auditedJob {
 		Retries: j.Retries, RetryDelay: j.Retry.Delay.String(), RetryFactor: j.Retry.Factor,
 		RetryMax: j.Retry.MaxDelay.String(), ExitCodes: j.Retry.ExitCodes,
 		Timeout: j.Timeout.String(), Grace: j.Grace.Round(time.Millisecond).String(), Version: j.Version,
+		Notify: j.Notify,
 	}
 	for _, d := range j.DependsOn {
 		a.DependsOn = append(a.DependsOn, d.Job+" "+string(d.On))

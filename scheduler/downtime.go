@@ -190,6 +190,7 @@ func (s *Service) settleJob(ctx context.Context, tx Tx, fx *effects, j Job, g ga
 			return err
 		}
 	}
+	var told *Execution // of all that a gap makes a job miss, the newest is told
 	for i, at := range newest {
 		e := s.first(j, Trigger{Kind: TriggerSchedule}, at, now)
 		if j.catchesUp(at, now, i == len(newest)-1) {
@@ -204,11 +205,18 @@ func (s *Service) settleJob(ctx context.Context, tx Tx, fx *effects, j Job, g ga
 		if now.Sub(at) > j.CatchUpWindow && j.CatchUp != CatchUpSkip {
 			e.Reason += fmt.Sprintf(" (outside the catch-up window of %s)", j.CatchUpWindow)
 		}
-		if _, _, err := s.insert(ctx, tx, fx, e); err != nil {
+		_, inserted, err := s.insert(ctx, tx, fx, e)
+		if err != nil {
 			return err
 		}
+		if inserted {
+			told = &e
+		}
 	}
-	return nil
+	if told == nil {
+		return nil
+	}
+	return s.notify(ctx, tx, fx, &j, told)
 }
 
 // catchesUp reports whether a due time in a gap is run all the same.

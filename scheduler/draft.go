@@ -104,6 +104,7 @@ func (d *Draft) Normalize() {
 		}
 	}
 	d.Tags = sortedSet(d.Tags)
+	d.Notify = normalizeNotify(d.Notify)
 	d.Retry.ExitCodes = sortedSet(d.Retry.ExitCodes)
 	if len(bytes.TrimSpace(d.Config)) == 0 {
 		d.Config = json.RawMessage("{}")

@@ -14,6 +14,7 @@ type effects struct {
 	jobs    []jobChange
 	stop    []stopping
 	wake    bool
+	deliver bool // something is in the outbox
 }
 
 // jobChange is what happened to a job; removed ones are as they were.
@@ -47,6 +48,9 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 	}
 	if fx.wake {
 		s.Launcher.Wake()
+	}
+	if fx.deliver {
+		s.wakeOutbox()
 	}
 	s.publishAll(fx.changed)
 	return nil
@@ -128,7 +132,7 @@ func (s *Service) replace(ctx context.Context, tx Tx, fx *effects, j Job, e Exec
 			continue
 		}
 		old.State, old.Reason, old.FinishedAt = Cancelled, reason, e.QueuedAt
-		if err := s.endGroup(ctx, tx, fx, old, Queued); err != nil {
+		if err := s.endGroup(ctx, tx, fx, j, old, Queued); err != nil {
 			return e, false, err
 		}
 	}
@@ -136,12 +140,15 @@ func (s *Service) replace(ctx context.Context, tx Tx, fx *effects, j Job, e Exec
 }
 
 // endGroup stores that an execution ended as the last of its group, and triggers
-// what depends on the outcome.
-func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, e Execution, from State) error {
+// what depends on the outcome. j is its job as it is now, zero when it was deleted.
+func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, j Job, e Execution, from State) error {
 	if err := tx.Finish(ctx, e, from); err != nil {
 		return err
 	}
 	fx.changed = append(fx.changed, e)
+	if err := s.notify(ctx, tx, fx, &j, &e); err != nil {
+		return err
+	}
 	return s.trigger(ctx, tx, fx, e)
 }
 

@@ -16,6 +16,7 @@ type Store interface {
 	ExecutionStore
 	RetentionStore
 	OutputStore
+	DeliveryStore
 	UserStore
 
 	// Setting returns what Tx.PutSetting stored under name, "" when nothing.
@@ -249,6 +250,8 @@ type Tx interface {
 	RevokeLogins(ctx context.Context, userID, loginID string, at time.Time) error
 
 	InsertAudit(ctx context.Context, a AuditEntry) error
+
+	DeliveryTx
 }
 
 // History is what decides how much of a job's history is deleted.

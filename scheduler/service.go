@@ -10,13 +10,15 @@ import (
 	"time"
 )
 
-// Options are what a Service needs. All fields are required but Keep and Rand.
+// Options are what a Service needs. All fields are required but Senders, Keep
+// and Rand.
 type Options struct {
 	Store     Store
 	Timetable Timetable
 	Launcher  Launcher
 	Publisher Publisher
 	Executors map[string]Executor
+	Senders   map[string]Sender // by kind of notification
 	Passwords Passwords
 	Now       func() time.Time
 	NewID     func() string  // unique, and ordered by time
@@ -39,6 +41,7 @@ type Service struct {
 	fires     fireQueue
 	alarm     alarm
 	past      retention
+	outbox    outbox
 	freeze    atomic.Pointer[Freeze]
 	freezing  sync.Mutex // held while a freeze begins or ends
 	declaring sync.Mutex // held while the jobs of an origin are replaced
@@ -52,7 +55,7 @@ func New(o Options) *Service {
 		o.Rand = rand.Float64
 	}
 	s := &Service{Options: o}
-	s.fires.wake = make(chan struct{}, 1)
+	s.fires.wake, s.outbox.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.dummy = sync.OnceValue(func() string {
 		h, err := o.Passwords.Hash(o.NewID())
 		if err != nil {
@@ -118,10 +121,20 @@ func authorize(by Principal, need Role, what string) error {
 // audit makes the row of one mutation. before and after are any JSON values, nil
 // for "did not exist".
 func (s *Service) audit(by Principal, action, object string, before, after any) AuditEntry {
+	before, after = s.withoutSecrets(before), s.withoutSecrets(after)
 	return AuditEntry{
 		At: s.now(), Actor: by.Name, Via: by.Via, From: by.From, Action: action, Object: object,
 		Before: jsonOrEmpty(before), After: jsonOrEmpty(after),
 	}
+}
+
+// withoutSecrets hides what only the senders know to be secret.
+func (s *Service) withoutSecrets(v any) any {
+	if j, ok := v.(auditedJob); ok {
+		j.Notify = s.MaskNotify(j.Notify)
+		return j
+	}
+	return v
 }
 
 func jsonOrEmpty(v any) string {

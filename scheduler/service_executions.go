@@ -166,7 +166,7 @@ func (s *Service) cancelQueued(ctx context.Context, by Principal, e Execution, r
 		if err != nil {
 			return err
 		}
-		if err := s.endGroup(ctx, tx, fx, e, Queued); err != nil {
+		if err := s.endGroup(ctx, tx, fx, j, e, Queued); err != nil {
 			return err
 		}
 		if exists && j.limit() > 0 {
@@ -327,7 +327,7 @@ func (s *Service) Finish(ctx context.Context, end Ending) error {
 			err = tx.Finish(ctx, e, Running)
 			fx.changed = append(fx.changed, e)
 		} else {
-			err = s.endGroup(ctx, tx, fx, e, Running)
+			err = s.endGroup(ctx, tx, fx, j, e, Running)
 		}
 		if err != nil {
 			return err

@@ -62,6 +62,9 @@ func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, vers
 		return Job{}, err
 	}
 	d.Normalize()
+	if err := s.keepSecrets(ctx, name, &d); err != nil {
+		return Job{}, err
+	}
 	if err := s.validate(ctx, &d); err != nil {
 		return Job{}, err
 	}
@@ -96,7 +99,7 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 // validate says everything that is wrong with a draft at once, also what only the
 // store knows. The transaction that stores it looks again.
 func (s *Service) validate(ctx context.Context, d *Draft) error {
-	err := d.Validate(s.Executors)
+	err := s.validateNotify(d, d.Validate(s.Executors))
 	var invalid *Error
 	if !errors.As(err, &invalid) {
 		return err

@@ -246,6 +246,7 @@ type ExecutionProps struct {
 	Attempts   []scheduler.Execution // of the group by attempt, this one included
 	OfAttempts int                   // how many there may be: 1 + the job's retries
 	Next       time.Time             // the job's next fire, shown at the end; zero: none
+	Deliveries []scheduler.Delivery
 
 	Lines  []Line // the tail
 	Cursor string // where /events goes on after Lines: the id of its last output event

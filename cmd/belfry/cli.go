@@ -113,12 +113,16 @@ func versionText() string {
 
 // logFlags choose what is logged to standard error.
 type logFlags struct {
-	LogLevel  slog.Level `help:"Least level that is logged: debug, info, warn, error." default:"info"`
-	LogFormat string     `help:"How logs look: ${enum}." enum:"text,json" default:"text"`
+	LogLevel  *slog.Level `help:"Least level that is logged: debug, info, warn, error; info, unless a configuration says otherwise."`
+	LogFormat string      `help:"How logs look: ${enum}." enum:"text,json" default:"text"`
 }
 
-func (f logFlags) logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: f.LogLevel}
+// logger logs from level on, which begins with what the flag says.
+func (f logFlags) logger(w io.Writer, level *slog.LevelVar) *slog.Logger {
+	if f.LogLevel != nil {
+		level.Set(*f.LogLevel)
+	}
+	options := &slog.HandlerOptions{Level: level}
 	if f.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}

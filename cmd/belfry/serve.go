@@ -1,22 +1,28 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"strings"
 	"time"
+
+	"belfry/scheduler/jobfile"
 )
 
 // serveCmd are the flags of `belfry serve`.
 type serveCmd struct {
 	dataFlags
 	logFlags
-	Listen         string         `help:"Address to serve pages and API on." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Listen         string         `help:"Address to serve pages and API on; 127.0.0.1:8080, unless the configuration has a web-address." placeholder:"HOST:PORT"`
+	Config         []string       `help:"Files with jobs and settings in Ofelia's INI format, or patterns for such; repeatable." placeholder:"FILE"`
+	Docker         string         `help:"Address of the Docker engine; off: none. Empty: what DOCKER_HOST says, or the usual socket." placeholder:"HOST"`
 	Demo           bool           `help:"Fill a fresh data folder with sample jobs, and open the page."`
 	Auth           string         `help:"Who may come in: users who log in (session), or everybody (none)." enum:"session,none" default:"session"`
 	Insecure       bool           `help:"Allow --auth none on an address that other machines reach."`
@@ -29,7 +35,13 @@ type serveCmd struct {
 	KeepCount      int            `help:"How many executions that ended are kept of each job; 0 is all." default:"0"`
 	KeepBytes      int64          `help:"How many bytes of output are kept of all jobs together; 0 is all." default:"0"`
 	DrainGrace     time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
+	APIRateLimit   int            `help:"Requests a minute and client to the Ofelia API; 0 is any number." default:"100" name:"api-rate-limit"`
+	APIRateBurst   int            `help:"So many more of them at once." default:"10" name:"api-rate-burst"`
+	APITokenTTL    time.Duration  `help:"How long the token of a login through an API is good." default:"24h" name:"api-token-ttl"`
+	MetricsAuth    bool           `help:"Ask at /metrics, too, who it is."`
 	AdminPassword  string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
+
+	webAddress, dockerHost string // of the configuration
 }
 
 // Validate refuses what would surprise or endanger; kong calls it.
@@ -43,14 +55,38 @@ func (c *serveCmd) Validate() error {
 	if c.DrainGrace < 0 || c.SessionTTL <= 0 {
 		return errors.New("--drain-grace and --session-ttl must be positive durations")
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
+	if c.APIRateLimit < 0 || c.APIRateBurst < 0 || c.APITokenTTL < time.Second {
+		return errors.New("--api-rate-limit and --api-rate-burst must not be negative, --api-token-ttl must be at least 1s")
+	}
+	return c.validAddress()
+}
+
+// validAddress refuses an address that everybody reaches who need not log in.
+func (c *serveCmd) validAddress() error {
+	host, _, err := net.SplitHostPort(c.address())
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
 	if c.Auth == "none" && !loopback(host) && !c.Insecure {
-		return fmt.Errorf("--auth none lets everybody who reaches %s run commands on this machine; listen on 127.0.0.1, or add --insecure if that is what you want", c.Listen)
+		return fmt.Errorf("--auth none lets everybody who reaches %s run commands on this machine; listen on 127.0.0.1, or add --insecure if that is what you want", c.address())
 	}
 	return nil
+}
+
+// address is where to listen.
+func (c *serveCmd) address() string { return cmp.Or(c.Listen, c.webAddress, "127.0.0.1:8080") }
+
+// readAddresses takes from the configuration what is needed before all else.
+func (c *serveCmd) readAddresses() error {
+	if len(c.Config) == 0 {
+		return nil
+	}
+	set, err := jobfile.Load(c.Config, os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	c.webAddress, c.dockerHost = set.Global.WebAddress, set.Global.DockerHost
+	return c.validAddress()
 }
 
 func loopback(host string) bool {
@@ -70,7 +106,11 @@ func (c *serveCmd) slots() int {
 
 // Run serves until ctx ends, then drains.
 func (c *serveCmd) Run(ctx context.Context, con *console) error {
-	log := c.logger(con.stderr)
+	level := new(slog.LevelVar)
+	log := c.logger(con.stderr, level)
+	if err := c.readAddresses(); err != nil {
+		return err
+	}
 	unlock, err := c.lock()
 	if err != nil {
 		return err
@@ -80,7 +120,7 @@ func (c *serveCmd) Run(ctx context.Context, con *console) error {
 	for _, name := range []string{"BELFRY_ADMIN_PASSWORD", "BELFRY_DATABASE"} {
 		_ = os.Unsetenv(name)
 	}
-	a, err := build(ctx, c, log)
+	a, err := build(ctx, c, log, level)
 	if err != nil {
 		return err
 	}

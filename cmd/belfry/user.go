@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -29,7 +30,7 @@ func admin() scheduler.Principal {
 // withService runs fn on the service over the stored data, beside a running
 // server or without one.
 func withService(ctx context.Context, f dataFlags, c *console, fn func(*scheduler.Service) error) error {
-	log := logFlags{}.logger(c.stderr)
+	log := logFlags{}.logger(c.stderr, new(slog.LevelVar))
 	store, err := f.open(ctx, log)
 	if err != nil {
 		return err

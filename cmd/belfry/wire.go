@@ -12,10 +12,14 @@ import (
 
 	"belfry/db"
 	"belfry/handlers"
+	"belfry/handlers/httpkit"
 	"belfry/scheduler"
 	"belfry/scheduler/events"
+	"belfry/scheduler/executor/docker"
 	"belfry/scheduler/executor/shell"
 	"belfry/scheduler/executor/web"
+	"belfry/scheduler/metrics"
+	"belfry/scheduler/notify"
 	"belfry/scheduler/runner"
 	"belfry/scheduler/timer"
 )
@@ -28,22 +32,29 @@ const workerName = "server"
 // and fires, work on what was claimed, finish what has ended.
 type app struct {
 	flags   *serveCmd
+	log     *slog.Logger
+	level   *slog.LevelVar
 	store   *db.Store
 	service *scheduler.Service
 	shell   *shell.Executor
 	timer   *timer.Timer
 	pool    *runner.Pool
+	drain   *notify.Drain
 	hub     *events.Hub
+	metrics *metrics.Metrics
+	engine  *docker.Engine
+	config  *configuration
 	pages   *handlers.Server
 	http    *http.Server
 	failed  chan error // the listener's end
 
-	endFires, endClaims, endChores, endWatch context.CancelFunc
-	firing, claiming, chores, watching       sync.WaitGroup
+	endFires, endClaims, endSends, endChores, endWatch context.CancelFunc
+	firing, claiming, sending, chores, watching        sync.WaitGroup
+	discovery                                          discovery
 }
 
 // build makes everything and starts nothing but the database.
-func build(ctx context.Context, c *serveCmd, log *slog.Logger) (*app, error) {
+func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.LevelVar) (*app, error) {
 	sh, err := shell.New(log)
 	if err != nil {
 		return nil, err
@@ -53,23 +64,36 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger) (*app, error) {
 		return nil, err
 	}
 	a := &app{
-		flags: c, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1),
-		endFires: func() {}, endClaims: func() {}, endChores: func() {}, endWatch: func() {},
+		flags: c, log: log, level: level, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1),
+		endFires: func() {}, endClaims: func() {}, endSends: func() {}, endChores: func() {}, endWatch: func() {},
 	}
-	executors := map[string]scheduler.Executor{"shell": sh, "http": web.New(log)}
+	if err := a.dockerEngine(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	a.metrics = a.measure()
+	executors := map[string]scheduler.Executor{
+		"shell": sh, "http": web.New(log),
+		"docker-exec": a.engine.Exec(), "docker-run": a.engine.RunContainer(), "docker-service": a.engine.Service(),
+	}
+	senders := notify.Senders()
 	a.pool = runner.New(runner.Options{
 		Worker: workerName, Tags: c.Tags, Slots: c.slots(), Executors: executors, Now: time.Now, Log: log,
 	})
 	a.service = scheduler.New(scheduler.Options{
-		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.hub, Executors: executors,
+		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.metrics, Executors: executors, Senders: senders,
 		Passwords: newPasswords(), Now: time.Now, NewID: newID, Log: log,
 		Keep: scheduler.Retention{MaxAge: c.KeepAge, MaxCount: c.KeepCount, MaxBytes: c.KeepBytes},
 	})
+	a.drain = &notify.Drain{Source: a.service, Senders: senders, Now: time.Now, Log: log}
+	a.config = newConfiguration(c.Config, a.service, store, log)
+	a.config.apply = a.applyGlobal
 	a.pages, err = handlers.New(handlers.Options{
 		Service: a.service, Store: store, Timetable: a.timer, Hub: a.hub,
 		AuthNone: c.Auth == "none", SecureCookies: c.SecureCookies, TrustedProxies: c.TrustedProxies,
 		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
-		Ready: a.ready, Load: a.pool.Usage,
+		Load: a.pool.Usage, Executors: executorKinds, TokenTTL: c.APITokenTTL,
+		Configuration: a.config, Containers: a.containers,
+		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia},
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -104,11 +128,15 @@ func (a *app) start(ctx context.Context, con *console) error {
 	if lost > 0 {
 		a.service.Log.Warn("executions were running when the server stopped", "lost", lost)
 	}
-	listener, err := net.Listen("tcp", a.flags.Listen)
+	listener, err := net.Listen("tcp", a.flags.address())
 	if err != nil {
 		return err
 	}
 	url := "http://" + listener.Addr().String()
+	if err := a.startConfiguration(ctx); err != nil {
+		_ = listener.Close()
+		return err
+	}
 	if err := a.startWork(ctx, url); err != nil {
 		_ = listener.Close()
 		return err
@@ -136,10 +164,16 @@ func (a *app) startWork(ctx context.Context, url string) error {
 		}
 	}
 	a.endFires = begin(&a.firing, a.service.FireLoop)
-	a.endWatch = begin(&a.watching, a.service.Watch)
+	a.endWatch = begin(&a.watching, func(ctx context.Context) {
+		a.watching.Go(func() { a.engine.Run(ctx) })
+		a.watching.Go(func() { a.watchConfiguration(ctx) })
+		a.service.Watch(ctx)
+	})
 	a.endClaims = begin(&a.claiming, func(ctx context.Context) { a.pool.Run(ctx, a.service) })
+	a.endSends = begin(&a.sending, a.drain.Run)
 	a.endChores = begin(&a.chores, func(ctx context.Context) {
 		a.chores.Go(func() { a.retain(ctx) })
+		a.chores.Go(func() { a.runOnStart(ctx) })
 		a.doChores(ctx, scheduled)
 	})
 	return a.timer.Start(a.service.Fire)
@@ -211,13 +245,12 @@ func (a *app) firstUser(ctx context.Context) (generated string, err error) {
 	return generated, err
 }
 
-// ready says what readiness depends on.
-func (a *app) ready(ctx context.Context) []handlers.Check {
-	database := handlers.Check{Name: "database"}
+// ready says why the server is not ready, "" when it is.
+func (a *app) ready(ctx context.Context) string {
 	if err := a.store.Ping(ctx); err != nil {
-		database.Problem = err.Error()
+		return "database: " + err.Error()
 	}
-	return []handlers.Check{database}
+	return ""
 }
 
 // closing is how long endings may take to reach the disk after the grace.
@@ -230,6 +263,7 @@ func (a *app) stop(log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.flags.DrainGrace+closing)
 	defer cancel()
 	a.timer.Stop()
+	a.discovery.restart(nil)
 	a.endWatch()
 	a.watching.Wait()
 	if err := a.service.Alive(ctx); err != nil { // later due times are the next start's
@@ -251,8 +285,11 @@ func (a *app) stop(log *slog.Logger) error {
 	a.hub.Close()
 	a.endFires()
 	a.firing.Wait()
+	a.endSends() // what the last runs have to tell is sent, if that is quick
+	a.sending.Wait()
 	a.endChores()
 	a.chores.Wait()
+	a.engine.Close()
 	err := errors.Join(a.pages.Close(), a.shell.Close(), a.store.Close())
 	if err != nil {
 		return fmt.Errorf("stop: %w", err)

@@ -39,6 +39,8 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"what may be deleted":                    expendable,
 		"deleting leaves true counters":          deleteExecutions,
 		"output that may be deleted":             expendableOutput,
+		"deliveries":                             deliveries,
+		"deliveries are claimed once":            deliveriesOnce,
 		"executions are listed":                  executionLists,
 		"executions are counted up to a limit":   cappedTotal,
 		"attempts of a group":                    attempts,

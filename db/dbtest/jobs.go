@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -20,6 +21,7 @@ func jobsWhole(t *testing.T, s *db.Store) {
 	whole.Tags, whole.Copies, whole.Metadata = []string{"gpu"}, 3, map[string]string{"k": "v\n"}
 	whole.OutputLimit, whole.Progress = scheduler.OutputLimit{Head: 1, Tail: 2}, `(\d+)%`
 	whole.Retention = scheduler.Retention{MaxAge: time.Hour, MaxCount: 7, MaxBytes: 9}
+	whole.Notify = []scheduler.Notify{{Kind: "mail", On: scheduler.OnFailure, Config: json.RawMessage(`{"to":"a@b"}`)}, {Kind: "save"}}
 	bare := scheduler.Job{ID: NewID(), Draft: scheduler.Draft{Name: "bare"}}
 	tx(t, s, func(tx scheduler.Tx) error {
 		if err := tx.InsertJob(bg, &whole); err != nil {

@@ -206,6 +206,13 @@ func (s *sockets) dismiss(status websocket.StatusCode, reason string) {
 	}
 }
 
+// Sockets counts the clients that listen.
+func (a *API) Sockets() int {
+	a.sockets.mu.Lock()
+	defer a.sockets.mu.Unlock()
+	return len(a.sockets.clients)
+}
+
 // Close ends what the dialect runs by itself.
 func (a *API) Close() error {
 	a.sockets.mu.Lock()
@@ -284,4 +291,3 @@ func (a *API) jobsOf(ctx context.Context, list []scheduler.Event) map[string]lis
 	}
 	return known
 }
-

@@ -2,6 +2,7 @@ package jobfile
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"belfry/scheduler"
@@ -112,5 +113,18 @@ func (g *Global) Notify() []scheduler.Notify {
 	config = object{}
 	config.put("folder", g.SaveFolder)
 	add(save, g.SaveOnlyOnError, config)
+	return all
+}
+
+// Values are some of g's keys as JSON, secrets too: for storing them, not for
+// showing. Keys that do not exist are absent.
+func (g *Global) Values(keys []string) map[string]json.RawMessage {
+	all := map[string]json.RawMessage{}
+	for i := range globalFields {
+		f := &globalFields[i]
+		if slices.Contains(keys, f.jsonKey()) {
+			all[f.jsonKey()] = encode(f.kind.toJSON(f.get(g)))
+		}
+	}
 	return all
 }
