@@ -17,8 +17,8 @@ type object map[string]json.RawMessage
 
 func readObject(raw json.RawMessage) object {
 	var o object
-	if json.Unmarshal(raw, &o) != nil || o == nil {
-		o = object{}
+	if len(raw) == 0 || json.Unmarshal(raw, &o) != nil || o == nil {
+		return object{}
 	}
 	return o
 }
@@ -78,9 +78,13 @@ type draft struct {
 	*scheduler.Draft
 	config object
 	dirty  bool // config has to be put back
+
+	configs map[string]object // of notifications, by kind, as far as they were looked at
 }
 
-func open(d *scheduler.Draft) *draft { return &draft{Draft: d, config: readObject(d.Config)} }
+func open(d *scheduler.Draft) *draft {
+	return &draft{Draft: d, config: readObject(d.Config), configs: map[string]object{}}
+}
 
 // close puts the configuration back if it was changed.
 func (d *draft) close() {
@@ -106,6 +110,16 @@ func (d *draft) notify(kind string) scheduler.Notify {
 	return scheduler.Notify{}
 }
 
+// notifyConfig is the configuration of that notification.
+func (d *draft) notifyConfig(kind string) object {
+	config, known := d.configs[kind]
+	if !known {
+		config = readObject(d.notify(kind).Config)
+		d.configs[kind] = config
+	}
+	return config
+}
+
 // setNotify changes the first notification of a kind, made if there is none, and
 // drops it when nothing is left of it.
 func (d *draft) setNotify(kind string, change func(n *scheduler.Notify, config object)) {
@@ -118,6 +132,7 @@ func (d *draft) setNotify(kind string, change func(n *scheduler.Notify, config o
 	n := &d.Notify[i]
 	config := readObject(n.Config)
 	change(n, config)
+	delete(d.configs, kind)
 	n.Config = config.raw()
 	if n.Config == nil && n.On == "" {
 		d.Notify = slices.Delete(d.Notify, i, i+1)

@@ -37,7 +37,11 @@ func (f *field[T]) jsonKey() string {
 	if f.json != "" {
 		return f.json
 	}
-	parts := strings.Split(f.key, "-")
+	return camelCase(f.key)
+}
+
+func camelCase(key string) string {
+	parts := strings.Split(key, "-")
 	for i, p := range parts[1:] {
 		parts[i+1] = strings.ToUpper(p[:1]) + p[1:]
 	}
@@ -103,15 +107,6 @@ func (f *field[T]) merge(to T, raw json.RawMessage) error {
 		}
 	}
 	return f.put(to, v)
-}
-
-// view shows the fields as a JSON object.
-func view[T any](fields []field[T], of T) map[string]any {
-	all := make(map[string]any, len(fields))
-	for i := range fields {
-		all[fields[i].jsonKey()] = fields[i].shown(of)
-	}
-	return all
 }
 
 // mergeAll merges a JSON object's keys, in the table's order, and reports what

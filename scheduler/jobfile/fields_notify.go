@@ -28,7 +28,7 @@ var notifyFields = []field[*draft]{
 func notifyText(key, kind, name string) field[*draft] {
 	return field[*draft]{
 		key: key, domain: []string{"notify." + kind + "." + name},
-		get: func(d *draft) any { return get(readObject(d.notify(kind).Config), name, "") },
+		get: func(d *draft) any { return get(d.notifyConfig(kind), name, "") },
 		set: func(d *draft, v any) error { return setNotifyMember(d, kind, name, v) },
 	}
 }
@@ -42,7 +42,7 @@ func setNotifyMember(d *draft, kind, name string, v any) error {
 func smtpPort() field[*draft] {
 	f := notifyText("smtp-port", mail, "port")
 	f.kind, f.max = number, 65535
-	f.get = func(d *draft) any { return get(readObject(d.notify(mail).Config), "port", int64(0)) }
+	f.get = func(d *draft) any { return get(d.notifyConfig(mail), "port", int64(0)) }
 	f.set = func(d *draft, v any) error {
 		if v.(int64) == 0 {
 			v = "" // absent: the server's default
@@ -55,7 +55,7 @@ func smtpPort() field[*draft] {
 func skipVerify() field[*draft] {
 	f := notifyText("smtp-tls-skip-verify", mail, "tls_skip_verify")
 	f.kind = yesNo
-	f.get = func(d *draft) any { return get(readObject(d.notify(mail).Config), "tls_skip_verify", false) }
+	f.get = func(d *draft) any { return get(d.notifyConfig(mail), "tls_skip_verify", false) }
 	return f
 }
 

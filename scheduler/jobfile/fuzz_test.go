@@ -23,9 +23,8 @@ func rendered(set *Set) string {
 	for _, j := range set.Jobs {
 		typ, _ := TypeOf(j.Executor)
 		fmt.Fprintf(&b, "[%s %s]\n", typ.Section(), quoted(j.Name))
-		rows := typ.fields()
-		given := rows[:0]
-		for _, f := range rows {
+		var given []field[*draft]
+		for _, f := range typ.fields() {
 			if _, ok := j.where[f.key]; ok {
 				given = append(given, f)
 			}

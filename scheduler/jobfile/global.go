@@ -56,7 +56,13 @@ type CORS struct {
 }
 
 // JSON shows g by its JSON keys, secrets masked.
-func (g *Global) JSON() map[string]any { return view(globalFields, g) }
+func (g *Global) JSON() map[string]any {
+	all := make(map[string]any, len(globalFields))
+	for i := range globalFields {
+		all[globalFields[i].jsonKey()] = globalFields[i].shown(g)
+	}
+	return all
+}
 
 // Merge sets the keys that are given. An error is a *scheduler.Error with a field
 // for each key that is unknown or wrong, and g is then as before. A masked secret

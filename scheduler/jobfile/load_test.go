@@ -264,3 +264,25 @@ save-folder = /var/log
 		t.Error(got)
 	}
 }
+
+func TestSmallThings(t *testing.T) {
+	for given, want := range map[string]string{"DEBUG": "debug", "notice": "info", "warning": "warn", "critical": "error", `""`: ""} {
+		if set, err := Parse("f", "[global]\nlog-level = "+given, nil); err != nil || set.Global.LogLevel != want {
+			t.Errorf("%s: %v", given, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"[docker]\nfilter = a":                          `f:2: filter: is not a key of [docker] (did you mean "filters"?)`,
+		"[docker]\nfilters =":                           "f:2: filters: needs a value",
+		"[cors]\nmax-age = x":                           `f:2: max-age: must be a duration like 30s, 10m or 1h30m, not "x"`,
+		"[cors]\nmax-age = 9999999999999999":            "f:2: max-age: is too large",
+		"[global]\n" + strings.Repeat("ä", 40) + " = 1": "f:2: " + strings.Repeat("ä", 40) + ": is not a key of [global]",
+		"[global]\n" + strings.Repeat("äx", 40):         `f:2: "` + strings.Repeat("äx", 20) + `…" is neither a [section], nor key = value, nor a comment, which begins with ; or #`,
+		"[global]\nuser = ${HOME}":                      "f:2: user: the variable HOME is not set; set it, give a default with ${HOME:-default}, or write $${ for a literal ${",
+		"[job-exec \"a]":                                "f:1: the section's ] is missing",
+	} {
+		if _, err := Parse("f", text, nil); errText(err) != want {
+			t.Errorf("%s\n got %v\nwant %s", text, err, want)
+		}
+	}
+}

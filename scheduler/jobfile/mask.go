@@ -40,7 +40,7 @@ func maskWebhook(v any) any {
 // unmaskWhole refuses a masked value that is not the stored one's, which never
 // gets here.
 func unmaskWhole(given, _ any) (any, error) {
-	if strings.Contains(given.(string), hidden) {
+	if s := given.(string); s == hidden || strings.HasSuffix(s, "…"+hidden) {
 		return nil, errMasked
 	}
 	return given, nil

@@ -16,11 +16,19 @@ var readOnly = []string{"lastRun", "nextRun", "status", "origin", "history", "me
 
 // JSON shows a job by the JSON keys: name, type, enabled, and every field of its
 // type, whether it is set or not; secrets are masked. What fares with the job
-// (lastRun and so on) is not in it.
-func JSON(d scheduler.Draft) map[string]any {
+// (lastRun and so on) is not in it. With only, just those of these keys that the
+// type has, which is cheaper.
+func JSON(d scheduler.Draft, only ...string) map[string]any {
 	t, _ := TypeOf(d.Executor)
-	all := view(t.fields(), open(&d))
-	all["name"], all["type"], all["enabled"] = d.Name, string(t), d.Enabled
+	w := open(&d)
+	all := map[string]any{"name": d.Name, "type": string(t), "enabled": d.Enabled}
+	maps.DeleteFunc(all, func(key string, _ any) bool { return len(only) > 0 && !slices.Contains(only, key) })
+	rows := t.fields()
+	for i := range rows {
+		if key := rows[i].jsonKey(); len(only) == 0 || slices.Contains(only, key) {
+			all[key] = rows[i].shown(w)
+		}
+	}
 	return all
 }
 

@@ -63,6 +63,13 @@ func TestShown(t *testing.T) {
 	}
 }
 
+func TestShownInPart(t *testing.T) {
+	want := map[string]any{"name": "job", "schedule": "CRON_TZ=Europe/Berlin 0 3 * * *; @daily"}
+	if diff := cmp.Diff(want, JSON(stored(), "name", "schedule", "image")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
 	tests := []struct {
 		name, given string

@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Lookup says what a variable's value is, and whether it has one; os.LookupEnv is one.
+// Lookup says what a variable's value is, and whether it has one; os.LookupEnv is
+// one, and with nil no variable has a value.
 type Lookup = func(name string) (value string, ok bool)
 
 // entry is one key with its value, quotes and variables done.

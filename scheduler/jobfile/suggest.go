@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
+var dashes = strings.NewReplacer("-", "", "_", "")
+
 // normal is what keys are compared by.
-func normal(key string) string {
-	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(key))
-}
+func normal(key string) string { return dashes.Replace(strings.ToLower(key)) }
 
 // didYouMean is ` (did you mean "x"?)` when one of known is close enough to word
 // that it is hardly anything else, or "".

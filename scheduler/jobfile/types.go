@@ -2,6 +2,7 @@ package jobfile
 
 import (
 	"slices"
+	"sync"
 
 	"belfry/scheduler"
 )
@@ -48,14 +49,28 @@ func (t Type) Section() string {
 	return "job-" + string(t)
 }
 
-// fields are the rows of the table that jobs of the type have.
+// fields are the rows of the table that jobs of the type have; nobody changes them.
 func (t Type) fields() []field[*draft] {
-	rows := slices.Clone(jobFields)
-	_, known := executors[t]
-	return slices.DeleteFunc(rows, func(f field[*draft]) bool {
-		return len(f.types) > 0 && (!known || !slices.Contains(f.types, t))
-	})
+	if rows, ok := fieldsByType()[t]; ok {
+		return rows
+	}
+	return fieldsByType()[""]
 }
+
+// fieldsByType has the rows of each type, and under "" those that every job has.
+// It is made once: lists show thousands of jobs.
+var fieldsByType = sync.OnceValue(func() map[Type][]field[*draft] {
+	all := map[Type][]field[*draft]{}
+	for _, t := range append(slices.Clone(Types), "") {
+		for _, f := range jobFields {
+			f.json = f.jsonKey()
+			if len(f.types) == 0 || slices.Contains(f.types, t) {
+				all[t] = append(all[t], f)
+			}
+		}
+	}
+	return all
+})
 
 // New is an enabled job of the type with the dialect's defaults, and those of g.
 func New(t Type, g *Global) scheduler.Draft {

@@ -36,9 +36,9 @@ func unknownKey[T any](fields []field[T], s *section, key string) string {
 	if advice, ok := otherwise[normal(key)]; ok {
 		return advice
 	}
-	known := make([]string, len(fields))
+	var known []string
 	for i := range fields {
-		known[i] = fields[i].key
+		known = append(append(known, fields[i].also...), fields[i].key)
 	}
 	message := "is not a key of " + s.title() + didYouMean(key, known)
 	for _, t := range Types {

@@ -100,7 +100,10 @@ func variable(inner string, lookup Lookup) (string, error) {
 	if !variableName(name) {
 		return "", fmt.Errorf("${%s} is neither ${VAR} nor ${VAR:-default}; write $${ for a literal ${", cut(inner))
 	}
-	value, set := lookup(name)
+	value, set := "", false
+	if lookup != nil {
+		value, set = lookup(name)
+	}
 	switch {
 	case hasDefault && value == "":
 		return fallback, nil
