@@ -209,7 +209,7 @@ func TestGuessingIsThrottled(t *testing.T) {
 		w.expect(http.StatusUnauthorized, guess("bob", "192.0.2.9"))
 	}
 	rec := w.expect(http.StatusTooManyRequests, guess("bob", "192.0.2.9"))
-	if w.problem(rec); rec.Header().Get("Retry-After") != "10" {
+	if w.problem(rec); rec.Header().Get("Retry-After") != "12" {
 		t.Errorf("Retry-After %q", rec.Header().Get("Retry-After"))
 	}
 	if rec := w.expect(http.StatusTooManyRequests, guess("bob", "192.0.2.9").page()); !strings.Contains(rec.Body.String(), "too many attempts") {
@@ -222,7 +222,7 @@ func TestGuessingIsThrottled(t *testing.T) {
 	// The right password does not help who has used up the attempts, until time passes.
 	right := ask{method: "POST", path: "/login", from: "192.0.2.9:1", form: url.Values{"username": {"bob"}, "password": {"12345678"}}}
 	w.expect(http.StatusTooManyRequests, right)
-	w.clock.pass(11 * time.Second)
+	w.clock.pass(13 * time.Second)
 	w.expect(http.StatusSeeOther, right)
 	w.expect(http.StatusUnauthorized, guess("bob", "192.0.2.9")) // being right cost nothing
 	w.expect(http.StatusTooManyRequests, guess("bob", "192.0.2.9"))

@@ -17,6 +17,7 @@ import (
 type sender struct{}
 
 func (sender) Secrets() []string { return []string{"password"} }
+func (sender) Targets() []string { return nil }
 
 func (sender) Check(config json.RawMessage) error {
 	if strings.Contains(string(config), "wrong") {

@@ -19,6 +19,7 @@ DELETE /jobs/:name
 DELETE /settings/tokens/:id
 DELETE /settings/users/:name
 GET /
+GET /containers
 GET /events
 GET /executions
 GET /executions/:id
@@ -35,6 +36,7 @@ GET /login
 GET /openapi.json
 GET /robots.txt
 GET /settings
+GET /settings/configuration
 GET /settings/tokens
 GET /settings/users
 GET /static/*
@@ -52,6 +54,7 @@ POST /jobs/:name/unpause
 POST /jobs/preview
 POST /login
 POST /logout
+POST /settings/configuration/reload
 POST /settings/tokens
 POST /settings/tokens/:id/revoke
 POST /settings/users

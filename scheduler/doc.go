@@ -19,6 +19,8 @@
 //   - Turn: what an execution waits for whose job may not run more at once.
 //   - Dependency: a job and the Condition its group has to end in; the job that
 //     waits is its dependent.
+//   - Notification: what somebody is told of an outcome, by a Sender of its kind.
+//   - Delivery: one notification of one execution; together they are the outbox.
 //   - Missed: a due time nothing fired. Catch-up: running for it all the same.
 //   - Freeze: nothing fires and nothing starts, for a reason, until an end.
 //   - Tag: what a job demands of a worker. Metadata: notes to search by.

@@ -18,6 +18,9 @@ type Sender interface {
 	Complete(config json.RawMessage) bool
 	// Secrets are the keys of a configuration that nobody is shown.
 	Secrets() []string
+	// Targets are the keys that say to whom the secrets are given. A job with a
+	// value of its own for one of them does not get the secrets of the defaults.
+	Targets() []string
 	// Send sends, and returns when nothing of it is left, soon after ctx has ended.
 	// An error of CodeInvalid is final; after any other one it is sent again. Errors
 	// are shown to people.

@@ -2,12 +2,10 @@ package scheduler
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -16,10 +14,6 @@ const (
 	maxNotify       = 20
 	maxNotifyConfig = 64 << 10
 )
-
-// Masked stands for a secret wherever a configuration is shown. Sent back, it
-// means: as it is stored.
-const Masked = "******"
 
 // checkNotify checks what is done with outcomes.
 func (f *fields) checkNotify(all []Notify, senders map[string]Sender) {
@@ -54,9 +48,17 @@ func (f *fields) notifyConfig(at string, config json.RawMessage, sender Sender) 
 		f.add(at, "must be a JSON object")
 		return
 	}
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		// JSON's decoder takes other spellings of a key, which would hide it from
+		// what looks for secrets.
+		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			f.add(at, "has the key %q: keys are of small letters, digits and underscores", cut(key, 40))
+			return
+		}
+	}
 	for _, key := range sender.Secrets() {
 		if isMasked(object[key]) {
-			f.add(at+"."+key, "is hidden, and it is not clear which stored one is meant: write it out")
+			f.add(at+"."+key, "is hidden, and it is not clear which stored one is meant, or it would go elsewhere: write it out")
 			return
 		}
 	}
@@ -82,96 +84,6 @@ func configKeys(config json.RawMessage) (object map[string]json.RawMessage) {
 	return object
 }
 
-func isMasked(value json.RawMessage) bool {
-	var text string
-	return json.Unmarshal(value, &text) == nil && text == Masked
-}
-
-// MaskNotify returns a copy that may be shown to everybody: Masked stands in
-// place of each secret.
-func (s *Service) MaskNotify(all []Notify) []Notify {
-	shown := slices.Clone(all)
-	for i := range shown {
-		shown[i].Config = maskSecrets(shown[i].Config, s.Senders[shown[i].Kind])
-	}
-	return shown
-}
-
-// maskSecrets hides a sender's secrets; all values when nobody knows which they are.
-func maskSecrets(config json.RawMessage, sender Sender) json.RawMessage {
-	object := configKeys(config)
-	if object == nil {
-		return nil
-	}
-	var secrets []string
-	if sender != nil {
-		secrets = sender.Secrets()
-	}
-	for key, value := range object {
-		set := !slices.Contains([]string{`""`, "null"}, string(value))
-		if set && (sender == nil || slices.Contains(secrets, key)) {
-			object[key] = json.RawMessage(`"` + Masked + `"`)
-		}
-	}
-	return marshalKeys(object)
-}
-
-// marshalKeys writes an object of values that were read from JSON.
-func marshalKeys(object map[string]json.RawMessage) json.RawMessage {
-	b, err := json.Marshal(object)
-	if err != nil {
-		return nil
-	}
-	return b
-}
-
-// restoreSecrets returns given with the secrets of stored where it has Masked. An
-// entry means the stored one that looks the same, or else the only one of its
-// kind; where neither is there, the mask stays, and is refused by checkNotify.
-func (s *Service) restoreSecrets(given, stored []Notify) []Notify {
-	given = slices.Clone(given)
-	left := slices.Clone(stored)
-	for i := range given {
-		n := &given[i]
-		sender, object := s.Senders[n.Kind], configKeys(n.Config)
-		if sender == nil || object == nil {
-			continue
-		}
-		at := slices.IndexFunc(left, func(o Notify) bool {
-			return o.Kind == n.Kind && sameJSON(maskSecrets(o.Config, sender), n.Config)
-		})
-		of := func(o Notify) bool { return o.Kind == n.Kind }
-		if only := slices.IndexFunc(stored, of); at < 0 && only >= 0 && !slices.ContainsFunc(stored[only+1:], of) {
-			at = slices.IndexFunc(left, of)
-		}
-		if at < 0 {
-			continue
-		}
-		secrets := configKeys(left[at].Config)
-		for _, key := range sender.Secrets() {
-			if isMasked(object[key]) && secrets[key] != nil {
-				object[key] = secrets[key]
-			}
-		}
-		n.Config = marshalKeys(object)
-		left = slices.Delete(left, at, at+1)
-	}
-	return given
-}
-
-// keepSecrets fills in the secrets that d only has the masks of, from the named job.
-func (s *Service) keepSecrets(ctx context.Context, name string, d *Draft) error {
-	if len(d.Notify) == 0 {
-		return nil
-	}
-	stored, err := s.Store.JobByName(ctx, name)
-	if err != nil {
-		return err
-	}
-	d.Notify = s.restoreSecrets(d.Notify, stored.Notify)
-	return nil
-}
-
 // validateNotify adds to err, which is nil or what else is wrong with d, what is
 // wrong with its notifications.
 func (s *Service) validateNotify(d *Draft, err error) error {
@@ -188,11 +100,6 @@ func (s *Service) validateNotify(d *Draft, err error) error {
 	return invalid
 }
 
-func sameJSON(a, b json.RawMessage) bool {
-	var x, y any
-	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
-}
-
 // normalizeNotify makes an empty configuration absent.
 func normalizeNotify(all []Notify) []Notify {
 	all = slices.Clone(all)
@@ -207,8 +114,8 @@ func normalizeNotify(all []Notify) []Notify {
 
 // with returns what a job's notifications are together with the defaults: a job's
 // own keys and condition come first, and of the kinds that it does not name it has
-// the defaults'.
-func (d *Defaults) with(own []Notify) []Notify {
+// the defaults'. The defaults' secrets go nowhere but where the defaults say.
+func (d *Defaults) with(own []Notify, senders map[string]Sender) []Notify {
 	if d == nil {
 		return own
 	}
@@ -223,18 +130,25 @@ func (d *Defaults) with(own []Notify) []Notify {
 			if all[i].On == "" {
 				all[i].On = n.On
 			}
-			keys := configKeys(n.Config)
-			if keys == nil {
-				continue
+			if keys := configKeys(n.Config); keys != nil {
+				all[i].Config = merge(keys, configKeys(own[i].Config), senders[n.Kind])
 			}
-			maps.Copy(keys, configKeys(own[i].Config))
-			all[i].Config = marshalKeys(keys)
 		}
 		if !named {
 			all = append(all, n)
 		}
 	}
 	return all
+}
+
+func merge(defaults, own map[string]json.RawMessage, sender Sender) json.RawMessage {
+	if sender == nil || moved(own, defaults, sender) {
+		maps.DeleteFunc(defaults, func(key string, _ json.RawMessage) bool {
+			return sender == nil || slices.Contains(sender.Secrets(), key)
+		})
+	}
+	maps.Copy(defaults, own)
+	return marshalKeys(defaults)
 }
 
 // meets reports whether a group that ended in state is to be told. A due time that

@@ -33,6 +33,7 @@ func (letter) Complete(config json.RawMessage) bool {
 	var c struct{ To string }
 	return json.Unmarshal(config, &c) == nil && c.To != ""
 }
+func (letter) Targets() []string                                  { return []string{"box"} }
 func (letter) Secrets() []string                                  { return []string{"stamp"} }
 func (letter) Send(context.Context, scheduler.Notification) error { return errors.New("lost") }
 
@@ -144,21 +145,25 @@ func TestNotifyDefaults(t *testing.T) {
 	p := newTelling(t)
 	p.job("plain", scheduler.Retention{})
 	p.tells("own", tell("letter", "", `{"to":"me"}`))
+	p.tells("moved", tell("letter", "", `{"box":"mine"}`))
+	p.tells("stays", tell("letter", "", `{"box":"theirs"}`))
 	p.tells("always", tell("letter", scheduler.OnAny, `{}`))
 	p.tells("silent", tell("letter", "", `{"to":""}`), tell("pigeon", scheduler.OnSuccess, `{"to":"loft"}`))
 	p.must(p.service.SetDefaults(scheduler.Defaults{Notify: []scheduler.Notify{
-		tell("letter", scheduler.OnFailure, `{"to":"ops","stamp":"s3cret"}`), tell("pigeon", "", `{"paper":"thin"}`),
+		tell("letter", scheduler.OnFailure, `{"to":"ops","stamp":"s3cret","box":"theirs"}`), tell("pigeon", "", `{"paper":"thin"}`),
 	}}))
 	for _, c := range []struct {
 		job   string
 		state scheduler.State
 		want  []string
 	}{
-		{"plain", scheduler.Failed, []string{`letter {"to":"ops","stamp":"s3cret"}`}},
+		{"moved", scheduler.Failed, []string{`letter {"box":"mine","to":"ops"}`}},
+		{"stays", scheduler.Failed, []string{`letter {"box":"theirs","stamp":"s3cret","to":"ops"}`}},
+		{"plain", scheduler.Failed, []string{`letter {"to":"ops","stamp":"s3cret","box":"theirs"}`}},
 		{"plain", scheduler.Succeeded, nil},
-		{"own", scheduler.Failed, []string{`letter {"stamp":"s3cret","to":"me"}`}},
+		{"own", scheduler.Failed, []string{`letter {"box":"theirs","stamp":"s3cret","to":"me"}`}},
 		{"own", scheduler.Succeeded, nil},
-		{"always", scheduler.Succeeded, []string{`letter {"stamp":"s3cret","to":"ops"}`}},
+		{"always", scheduler.Succeeded, []string{`letter {"box":"theirs","stamp":"s3cret","to":"ops"}`}},
 		{"silent", scheduler.Failed, nil},
 		{"silent", scheduler.Succeeded, []string{`pigeon {"paper":"thin","to":"loft"}`}},
 	} {
@@ -176,7 +181,7 @@ func TestNotifyDefaults(t *testing.T) {
 		}
 	}
 	p.ran("x", "plain", scheduler.Failed, 0)
-	p.wantOutbox("after what was refused", `letter {"to":"ops","stamp":"s3cret"}`)
+	p.wantOutbox("after what was refused", `letter {"to":"ops","stamp":"s3cret","box":"theirs"}`)
 	p.must(p.service.SetDefaults(scheduler.Defaults{}))
 	p.ran("x", "plain", scheduler.Failed, 0)
 	p.wantOutbox("without defaults")
@@ -226,6 +231,8 @@ func TestNotifySecretsAreKept(t *testing.T) {
 		"changed":     {[]scheduler.Notify{moved}, []scheduler.Notify{tell("pigeon", scheduler.OnFailure, `{"stamp":"three","to":"elsewhere"}`)}},
 		"a new one":   {[]scheduler.Notify{tell("letter", "", `{"stamp":"four","to":"a"}`)}, []scheduler.Notify{tell("letter", "", `{"stamp":"four","to":"a"}`)}},
 		"unclear":     {[]scheduler.Notify{tell("letter", "", `{"stamp":"******","to":"z"}`)}, nil},
+		"elsewhere":   {[]scheduler.Notify{tell("pigeon", "", `{"stamp":"******","to":"c","box":"mine"}`)}, nil},
+		"other case":  {[]scheduler.Notify{tell("pigeon", "", `{"Stamp":"five"}`)}, nil},
 		"twice":       {[]scheduler.Notify{shown[2], shown[2]}, nil},
 	} {
 		d := j.Draft

@@ -46,7 +46,7 @@ func (s *Service) notify(ctx context.Context, tx Tx, fx *effects, j *Job, e *Exe
 		return nil // a job that was deleted tells nobody
 	}
 	now := s.now()
-	for _, n := range defaults.with(j.Notify) {
+	for _, n := range defaults.with(j.Notify, s.Senders) {
 		sender := s.Senders[n.Kind]
 		if sender == nil || !n.meets(e.State) || !sender.Complete(orObject(n.Config)) {
 			continue

@@ -100,6 +100,7 @@ type script struct {
 func (*script) Check(json.RawMessage) error   { return nil }
 func (*script) Complete(json.RawMessage) bool { return true }
 func (*script) Secrets() []string             { return []string{"key"} }
+func (*script) Targets() []string             { return nil }
 
 func (s *script) Send(ctx context.Context, n scheduler.Notification) error {
 	s.mu.Lock()

@@ -38,6 +38,7 @@ const (
 )
 
 func (mailer) Secrets() []string { return []string{"password"} }
+func (mailer) Targets() []string { return []string{"host", "port", "tls_skip_verify"} }
 
 func (mailer) Check(config json.RawMessage) error {
 	var c mailConfig

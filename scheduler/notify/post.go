@@ -27,6 +27,7 @@ type slackConfig struct {
 }
 
 func (slack) Secrets() []string { return []string{"webhook"} }
+func (slack) Targets() []string { return nil } // the secret is the address
 
 func (slack) Check(config json.RawMessage) error {
 	var c slackConfig
@@ -69,6 +70,7 @@ type webhookConfig struct {
 }
 
 func (webhook) Secrets() []string { return []string{"url"} }
+func (webhook) Targets() []string { return nil }
 
 func (webhook) Check(config json.RawMessage) error {
 	var c webhookConfig

@@ -21,6 +21,7 @@ type saveConfig struct {
 }
 
 func (saver) Secrets() []string { return nil }
+func (saver) Targets() []string { return nil }
 
 func (saver) Check(config json.RawMessage) error {
 	var c saveConfig
