@@ -56,6 +56,7 @@ func newWorld(t *testing.T, adjust ...func(*Options)) *world {
 	})
 	o := Options{
 		Service: w.service, Store: store, Timetable: times, Hub: idleHub{}, Version: "test", Now: w.clock.now, Zone: time.UTC,
+		Configuration: &configuration{}, Containers: containers,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 	for _, f := range adjust {
@@ -306,6 +307,28 @@ func (launcher) Wake()                    {}
 func (launcher) Stop(string, string) bool { return true }
 func (launcher) Workers() []scheduler.Worker {
 	return []scheduler.Worker{{Name: "server", Slots: 4}}
+}
+
+// configuration is one of one file, or none while problem says why.
+type configuration struct{ problem error }
+
+func (c *configuration) State() ConfigurationState {
+	state := ConfigurationState{
+		Names: []string{"/etc/belfry/*.ini"}, Files: []string{"/etc/belfry/jobs.ini"}, Loaded: time.Now(), Jobs: 3,
+		Global: map[string]any{"slackChannel": "#ops", "dockerFilters": []string{}}, Labels: []string{"container web: ofelia.job-local.x: no"},
+	}
+	if c.problem != nil {
+		state.Refused = []string{c.problem.Error()}
+	}
+	return state
+}
+
+func (c *configuration) Reload(context.Context, scheduler.Principal) (scheduler.Applied, error) {
+	return scheduler.Applied{Added: 1}, c.problem
+}
+
+func containers(context.Context) ([]Container, error) {
+	return []Container{{"web", "nginx:1", "running"}, {"db", "postgres:15", "exited"}}, nil
 }
 
 type publisher struct{}

@@ -41,9 +41,9 @@ type Options struct {
 	Now       func() time.Time // nil is time.Now
 	Zone      *time.Location   // for times on pages; nil is time.Local
 	Log       *slog.Logger     // nil is slog.Default
-	// Configuration is what files say; nil: there are none to be read.
+	// Configuration is what files and labels say.
 	Configuration Configuration
-	// Containers lists what a Docker engine has; nil: there is none.
+	// Containers lists what a Docker engine has.
 	Containers func(context.Context) ([]Container, error)
 	// Dialects are other systems' APIs, each made with what lets its clients in.
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
