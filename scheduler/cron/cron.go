@@ -70,6 +70,9 @@ func Lookup(name string) (Grammar, bool) {
 	if name == "" || name == Standard.Name {
 		return Standard, true
 	}
+	if name == APScheduler.Name {
+		return APScheduler, true
+	}
 	return Grammar{}, false
 }
 

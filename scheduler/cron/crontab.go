@@ -16,7 +16,7 @@ func (c *crontab) Next(t time.Time) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	if c.followsRealTime {
-		unix, ok = c.nextReal(unix)
+		unix, ok = nextReal(c, c.loc, unix)
 	} else if unix, ok = c.nextWall(highWater(c.loc, unix)); ok {
 		unix = firstAt(c.loc, unix)
 	}
@@ -26,10 +26,15 @@ func (c *crontab) Next(t time.Time) (time.Time, bool) {
 	return instant(unix, c.loc)
 }
 
+// walls knows the wall times of a schedule.
+type walls interface {
+	nextWall(wall int64) (next int64, ok bool)
+}
+
 // nextReal is the first instant after this one at which the clock shows a matching time.
-func (c *crontab) nextReal(unix int64) (int64, bool) {
+func nextReal(c walls, loc *time.Location, unix int64) (int64, bool) {
 	for limit := min(unix+realTimeHorizon, maxInstant); unix < limit; {
-		e := eraAt(c.loc, unix+1)
+		e := eraAt(loc, unix+1)
 		wall, ok := c.nextWall(unix + e.offset)
 		if !ok {
 			return 0, false

@@ -14,7 +14,7 @@ type Fire struct {
 // Preview is the first n fires after an instant, fewer if the schedule ends before.
 func Preview(s Schedule, after time.Time, n int) []Fire {
 	var fires []Fire
-	c, hasClock := s.(*crontab)
+	c, hasClock := s.(interface{ note(after, at time.Time) string })
 	for len(fires) < n {
 		at, ok := s.Next(after)
 		if !ok {
@@ -37,23 +37,31 @@ func (c *crontab) note(after, at time.Time) string {
 		return ""
 	}
 	unix := at.Unix()
+	if c.followsRealTime {
+		return noteReal(c, c.loc, before, unix)
+	}
 	e := eraAt(c.loc, unix)
 	wall := unix + e.offset
 	due, _ := c.nextWall(highWater(c.loc, before))
-	if c.followsRealTime {
-		if due < wall {
-			return fmt.Sprintf("%s does not exist on %s (clocks go forward): nothing fires for it", clock(due), date(due))
-		}
-		if repeats(c.loc, wall, unix, e) {
-			return clock(wall) + " happens twice on this day: fires both times"
-		}
-		return ""
-	}
 	if due != wall {
 		return fmt.Sprintf("%s does not exist on this day (clocks go forward): fires at %s", clock(due), clock(wall))
 	}
 	if repeats(c.loc, wall, unix, e) {
 		return clock(wall) + " happens twice on this day: fires at the first"
+	}
+	return ""
+}
+
+// noteReal is note for what follows real time.
+func noteReal(c walls, loc *time.Location, before, unix int64) string {
+	e := eraAt(loc, unix)
+	wall := unix + e.offset
+	due, _ := c.nextWall(highWater(loc, before))
+	if due < wall {
+		return fmt.Sprintf("%s does not exist on %s (clocks go forward): nothing fires for it", clock(due), date(due))
+	}
+	if repeats(loc, wall, unix, e) {
+		return clock(wall) + " happens twice on this day: fires both times"
 	}
 	return ""
 }
