@@ -22,7 +22,7 @@ debian_install() {
 
 # The programs whose answers scheduler/cron compares its own with. An installed systemd-analyze is as good, whatever package it is from.
 # shellcheck disable=SC2034 # for who sources this
-oracle_packages=(python3-croniter tzdata)
+oracle_packages=(python3-croniter python3-apscheduler tzdata)
 command -v systemd-analyze >/dev/null || oracle_packages+=(systemd)
 # Without them these tests would be skipped, and nobody would notice.
 export BELFRY_TEST_REQUIRE_ORACLES=1

@@ -96,7 +96,14 @@ func (a *apschedule) nextWall(wall int64) (int64, bool) {
 	year, month, dom := civil(day)
 	second := int(wall - day*secondsPerDay)
 	for tries := 0; year <= 9999 && (tries <= 400*12 || !a.anyYear()); tries++ {
-		if a.months>>month&1 != 0 && a.inYear(year) {
+		if next := a.yearFrom(year); next != year {
+			if next == 0 {
+				return 0, false
+			}
+			year, month, dom, second = next, 1, 1, 0
+			day = time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay
+		}
+		if a.months>>month&1 != 0 {
 			firstDay := day - int64(dom-1)
 			set := a.daysIn(firstDay, monthLength(year, month)) >> dom << dom
 			if set>>dom&1 != 0 {
@@ -123,13 +130,16 @@ func (a *apschedule) anyYear() bool {
 	return len(a.years) == 1 && a.years[0] == span{1970, 9999, 1}
 }
 
-func (a *apschedule) inYear(year int) bool {
+// yearFrom is the first year that matches from this one on, 0 when none does.
+func (a *apschedule) yearFrom(year int) (first int) {
 	for _, s := range a.years {
-		if year >= s.from && year <= s.to && (year-s.from)%s.step == 0 {
-			return true
+		y := max(year, s.from)
+		y += (s.step - (y-s.from)%s.step) % s.step
+		if y <= s.to && (first == 0 || y < first) {
+			first = y
 		}
 	}
-	return false
+	return first
 }
 
 // daysIn is the set of a month's days that match. Its first day counts from

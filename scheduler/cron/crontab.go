@@ -42,7 +42,12 @@ func nextReal(c walls, loc *time.Location, unix int64) (int64, bool) {
 		if wall-e.offset < e.end {
 			return wall - e.offset, true
 		}
-		unix = e.end - 1
+		// No clock shows it sooner: a year that is far away costs no more than the next.
+		skip := max(e.end-1, wall-maxOffset)
+		if skip-unix > realTimeHorizon {
+			limit = min(skip+realTimeHorizon, maxInstant)
+		}
+		unix = skip
 	}
 	return 0, false
 }
