@@ -108,7 +108,7 @@ func TestPlans(t *testing.T) {
 		"changed":       func() error { _, err := s.ChangedSince(ctx, at, 100); return err },
 		"running":       func() error { _, err := s.RunningOn(ctx, "w"); return err },
 		"next":          func() error { _, _, err := s.NextRunAt(ctx); return err },
-		"audit":         func() error { _, _, err := s.ListAudit(ctx, 10, 0); return err },
+		"audit":         func() error { _, _, err := s.ListAudit(ctx, scheduler.AuditFilter{Limit: 10}); return err },
 		"deliveries":    func() error { _, err := s.ListDeliveries(ctx, "x"); return err },
 		"next delivery": func() error { _, _, err := s.NextDelivery(ctx); return err },
 		"gap":           func() error { _, err := s.OutputGap(ctx, "x"); return err },

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -101,21 +100,9 @@ func readCredentials(c echo.Context) (credentials, error) {
 
 // logOut ends the session, if there is one.
 func (s *Server) logOut(c echo.Context) error {
-	ctx, err := s.session(c)
-	if err != nil {
+	if err := s.door.LogOut(c); err != nil {
 		return err
 	}
-	if by, err := s.sessionPrincipal(c); err == nil {
-		id, _ := c.Get(loginIDKey).(string)
-		if err := s.Service.LogOut(ctx, by, id); err != nil {
-			return err
-		}
-	}
-	if err := s.sessions.Destroy(ctx); err != nil {
-		return err
-	}
-	s.sessions.WriteSessionCookie(ctx, c.Response(), "", time.Time{})
-	c.Response().Header().Set("Cache-Control", "no-store")
 	return redirect(c, "/login")
 }
 

@@ -151,7 +151,7 @@ func TestWithoutAuthentication(t *testing.T) {
 	if rec.Header().Get("Location") != "/jobs/a" {
 		t.Errorf("Location %q", rec.Header().Get("Location"))
 	}
-	entries, _, err := w.store.ListAudit(t.Context(), 1, 0)
+	entries, _, err := w.store.ListAudit(t.Context(), scheduler.AuditFilter{Limit: 1})
 	w.must(err)
 	if e := entries[0]; e.Actor != "anonymous" || e.Via != scheduler.ViaOpen || e.From != "192.0.2.1" {
 		t.Errorf("audit: %+v", e)

@@ -59,7 +59,7 @@ func TestNotifySecrets(t *testing.T) {
 	if !strings.Contains(page, "Mail to ops@example.com on failure") || strings.Contains(page, "s3cret") {
 		t.Errorf("the page:\n%s", page)
 	}
-	audit, _, err := w.store.ListAudit(t.Context(), 100, 0)
+	audit, _, err := w.store.ListAudit(t.Context(), scheduler.AuditFilter{Limit: 100})
 	w.must(err)
 	for _, a := range audit {
 		if strings.Contains(a.Before+a.After, "s3cret") {

@@ -223,7 +223,7 @@ func TestRoles(t *testing.T) {
 // audit is how many changes were made, but for tokens of the test itself.
 func (w *world) audit() int64 {
 	w.t.Helper()
-	entries, _, err := w.store.ListAudit(w.t.Context(), 1000, 0)
+	entries, _, err := w.store.ListAudit(w.t.Context(), scheduler.AuditFilter{Limit: 1000})
 	w.must(err)
 	var n int64
 	for _, e := range entries {

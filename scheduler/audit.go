@@ -8,6 +8,7 @@ import (
 
 // auditedJob is how a job looks in an audit row.
 type auditedJob struct {
+	ID          string      `json:"id"`
 	Name        string      `json:"name"`
 	DisplayName string      `json:"display_name,omitempty"`
 	Notes       string      `json:"notes,omitempty"`
@@ -51,7 +52,7 @@ type auditedJob struct {
 
 func auditJob(j Job) auditedJob {
 	a := auditedJob{
-		Name: j.Name, DisplayName: j.DisplayName, Notes: j.Notes, Enabled: j.Enabled,
+		ID: j.ID, Name: j.Name, DisplayName: j.DisplayName, Notes: j.Notes, Enabled: j.Enabled,
 		Schedules: j.Schedules, Executor: j.Executor, Config: maskConfig(j.Config),
 		Concurrency: j.Concurrency, MaxQueued: j.MaxQueued, MaxRunning: j.MaxRunning, Priority: j.Priority,
 		Once: j.Once, RunOnStart: j.RunOnStart, CatchUp: j.CatchUp, CatchUpFor: j.CatchUpWindow.String(), Jitter: j.Jitter.String(),

@@ -132,7 +132,7 @@ type UserStore interface {
 	TokenByHash(ctx context.Context, hash string) (Token, error)
 	ListTokens(ctx context.Context) ([]Token, error)
 	Login(ctx context.Context, id string) (Login, error)
-	ListAudit(ctx context.Context, limit, offset int) ([]AuditEntry, Total, error)
+	AuditStore
 
 	// Session data is opaque; a token past its expiry is not found.
 	SessionData(ctx context.Context, token string) (data []byte, found bool, err error)
@@ -249,8 +249,7 @@ type Tx interface {
 	// RevokeLogins revokes one login, or all of a user's when loginID is "".
 	RevokeLogins(ctx context.Context, userID, loginID string, at time.Time) error
 
-	InsertAudit(ctx context.Context, a AuditEntry) error
-
+	AuditTx
 	DeliveryTx
 }
 

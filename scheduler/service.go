@@ -38,15 +38,18 @@ type Passwords interface {
 // transaction, and publishes only after the commit.
 type Service struct {
 	Options
-	fires     fireQueue
-	alarm     alarm
-	past      retention
-	outbox    outbox
-	freeze    atomic.Pointer[Freeze]
-	freezing  sync.Mutex // held while a freeze begins or ends
-	declaring sync.Mutex // held while the jobs of an origin are replaced
-	verified  verifiedPasswords
-	dummy     func() string // a hash that no password matches, made once
+	fires      fireQueue
+	alarm      alarm
+	past       retention
+	outbox     outbox
+	freeze     atomic.Pointer[Freeze]
+	freezing   sync.Mutex // held while a freeze begins or ends
+	classes    catalogue
+	lives      lives
+	auditLoose atomic.Bool // rows were written that are not chained
+	declaring  sync.Mutex  // held while the jobs of an origin are replaced
+	verified   verifiedPasswords
+	dummy      func() string // a hash that no password matches, made once
 }
 
 // New makes a service. Start makes it live.
@@ -121,6 +124,7 @@ func authorize(by Principal, need Role, what string) error {
 // audit makes the row of one mutation. before and after are any JSON values, nil
 // for "did not exist".
 func (s *Service) audit(by Principal, action, object string, before, after any) AuditEntry {
+	s.auditLoose.Store(true)
 	before, after = s.withoutSecrets(before), s.withoutSecrets(after)
 	return AuditEntry{
 		At: s.now(), Actor: by.Name, Via: by.Via, From: by.From, Action: action, Object: object,

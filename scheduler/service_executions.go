@@ -115,7 +115,7 @@ func (s *Service) enqueue(ctx context.Context, by Principal, action string, e Ex
 		if made.State == Skipped {
 			return Errorf(CodeConflict, "job %s cannot run now: %s", j.Name, strings.TrimPrefix(made.Reason, "skipped: "))
 		}
-		return tx.InsertAudit(ctx, s.audit(by, action, j.Name, nil, map[string]string{"execution": made.ID}))
+		return tx.InsertAudit(ctx, s.audit(by, action, j.Name, nil, map[string]string{"execution": made.ID, "job": j.ID}))
 	})
 	if err != nil {
 		return Execution{}, err

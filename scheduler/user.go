@@ -107,4 +107,9 @@ type AuditEntry struct {
 	Object string // name or id of what it was done to
 	Before string
 	After  string
+
+	// Where the row is in the chain of all rows, with the hash of the one before it;
+	// all zero until it is chained.
+	Seq            int64
+	Previous, Hash string
 }

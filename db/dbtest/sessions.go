@@ -48,7 +48,7 @@ func auditRows(t *testing.T, s *db.Store) {
 		tx(t, s, func(tx scheduler.Tx) error { return tx.InsertAudit(bg, a) })
 		want = append([]scheduler.AuditEntry{a}, want...)
 	}
-	got, total, err := s.ListAudit(bg, 10, 0)
+	got, total, err := s.ListAudit(bg, scheduler.AuditFilter{Limit: 10})
 	ok(t, err)
 	if total.N != 5 {
 		t.Errorf("total %d, want 5", total.N)
@@ -62,7 +62,7 @@ func auditRows(t *testing.T, s *db.Store) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	page, _, err := s.ListAudit(bg, 2, 1)
+	page, _, err := s.ListAudit(bg, scheduler.AuditFilter{Limit: 2, Offset: 1})
 	ok(t, err)
 	if d := cmp.Diff(want[1:3], page); d != "" {
 		t.Errorf("page (-want +got):\n%s", d)

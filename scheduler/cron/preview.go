@@ -14,7 +14,9 @@ type Fire struct {
 // Preview is the first n fires after an instant, fewer if the schedule ends before.
 func Preview(s Schedule, after time.Time, n int) []Fire {
 	var fires []Fire
-	c, hasClock := s.(interface{ note(after, at time.Time) string })
+	c, hasClock := s.(interface {
+		note(after, at time.Time) string
+	})
 	for len(fires) < n {
 		at, ok := s.Next(after)
 		if !ok {
