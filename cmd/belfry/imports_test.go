@@ -44,6 +44,7 @@ var ours = []struct {
 	{"scheduler/notify", []string{"scheduler"}},
 	{"scheduler/events", []string{"scheduler"}},
 	{"scheduler/executor/*", []string{"scheduler"}},
+	{"scheduler/executor/docker/dockertest", nil},
 	{"db", []string{"scheduler", "migrations"}},
 	{"views", []string{"scheduler", "static"}},
 	{"handlers/httpkit", []string{"scheduler"}},
@@ -59,29 +60,34 @@ var ours = []struct {
 }
 
 // testsMay lists what any test may import besides what its package may: the
-// store it needs to run against, the hub, and pure values.
-var testsMay = []string{"scheduler", "scheduler/cron", "scheduler/events", "db", "db/dbtest"}
+// store it needs to run against, the hub, a Docker engine, and pure values.
+var testsMay = []string{"scheduler", "scheduler/cron", "scheduler/events", "scheduler/executor/docker/dockertest", "db", "db/dbtest"}
 
 // owners names who may import a third-party module. A module that is not here
 // may not be imported at all: a new one gets its owner, and a paragraph in
 // docs/dependencies.md.
 var owners = map[string][]string{
-	"github.com/a-h/templ":            {"views", "handlers"},
-	"github.com/alecthomas/kong":      {"cmd/belfry"},
-	"github.com/alexedwards/argon2id": {"cmd/belfry"},
-	"github.com/alexedwards/scs/v2":   {"handlers"},
-	"github.com/google/go-cmp":        {"db/dbtest"},
-	"github.com/google/uuid":          {"cmd/belfry", "db/dbtest"},
-	"github.com/jackc/pgx/v5":         {"db", "db/dbtest"},
-	"github.com/klauspost/compress":   {"db"},
-	"github.com/labstack/echo/v4":     {"handlers", "handlers/*"},
-	"github.com/pressly/goose/v3":     {"db"},
-	"github.com/r3labs/sse/v2":        {"handlers"},
-	"github.com/reugn/go-quartz":      {"scheduler/timer"},
-	"golang.org/x/sync":               outsideTheDomain,
-	"golang.org/x/sys":                {"cmd/belfry", "scheduler/executor/shell"},
-	"golang.org/x/time":               {"handlers", "handlers/*"},
-	"modernc.org/sqlite":              {"db"},
+	"github.com/a-h/templ":              {"views", "handlers"},
+	"github.com/alecthomas/kong":        {"cmd/belfry"},
+	"github.com/alexedwards/argon2id":   {"cmd/belfry"},
+	"github.com/alexedwards/scs/v2":     {"handlers"},
+	"github.com/containerd/errdefs":     {"scheduler/executor/docker"},
+	"github.com/distribution/reference": {"scheduler/executor/docker"},
+	"github.com/google/go-cmp":          {"db/dbtest"},
+	"github.com/google/uuid":            {"cmd/belfry", "db/dbtest"},
+	"github.com/jackc/pgx/v5":           {"db", "db/dbtest"},
+	"github.com/kballard/go-shellquote": {"scheduler/executor/docker", "scheduler/executor/shell"},
+	"github.com/klauspost/compress":     {"db"},
+	"github.com/labstack/echo/v4":       {"handlers", "handlers/*"},
+	"github.com/moby/moby/api":          {"scheduler/executor/docker"},
+	"github.com/moby/moby/client":       {"scheduler/executor/docker", "scheduler/executor/docker/dockertest"},
+	"github.com/pressly/goose/v3":       {"db"},
+	"github.com/r3labs/sse/v2":          {"handlers"},
+	"github.com/reugn/go-quartz":        {"scheduler/timer"},
+	"golang.org/x/sync":                 outsideTheDomain,
+	"golang.org/x/sys":                  {"cmd/belfry", "scheduler/executor/shell", "scheduler/executor/docker"},
+	"golang.org/x/time":                 {"handlers", "handlers/*"},
+	"modernc.org/sqlite":                {"db"},
 }
 
 // testOwners is the same for what only tests import.

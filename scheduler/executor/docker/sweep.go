@@ -16,6 +16,9 @@ import (
 // executions do not run here. What is to be kept is stopped. It returns how many
 // things that were.
 func (e *Engine) Sweep(ctx context.Context) (n int, err error) {
+	if e.opts.Instance == "" {
+		return 0, errors.New("docker: to sweep, an engine needs the name of its instance")
+	}
 	api, err := e.connect(ctx)
 	if err != nil {
 		return 0, err
