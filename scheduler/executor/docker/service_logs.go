@@ -15,7 +15,7 @@ import (
 // read once more, and what came before is left out.
 type serviceLogs struct {
 	r    *serviceRun
-	ctx  context.Context //nolint:containedctx // that of the run, whose part this is
+	ctx  context.Context
 	stop context.CancelFunc
 	once sync.Once
 	live *stream // after begin

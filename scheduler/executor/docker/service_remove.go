@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -38,10 +39,12 @@ func (e *Engine) removeServices(ctx context.Context, api *client.Client, choose 
 			continue
 		}
 		if s.Spec.Labels[labelKeep] == "true" {
-			if m := s.Spec.Mode.Replicated; m != nil && m.Replicas != nil && *m.Replicas > 0 {
+			tasks, failure := api.TaskList(ctx, client.TaskListOptions{Filters: client.Filters{}.Add("service", s.ID)})
+			if slices.ContainsFunc(tasks.Items, func(t swarm.Task) bool { return !isOver(t.Status.State) }) {
 				n++
-				err = errors.Join(err, e.scaleToNothing(ctx, api, s.ID))
+				failure = e.scaleToNothing(ctx, api, s.ID)
 			}
+			err = errors.Join(err, failure)
 			continue
 		}
 		n++

@@ -60,7 +60,18 @@ func serviceEnds(f *fixture) {
 			f.noServices(t)
 		})
 	}
-	r, _ := f.run(ServiceConfig{Image: "127.0.0.1:1/nothing:here"})
+	// What is kept keeps its output too.
+	r, out := f.run(ServiceConfig{Image: f.d.Image, Argv: sh("echo kept"), Delete: new(false)})
+	must(f.T, r, out, scheduler.Succeeded, 0, "")
+	containers, err := f.api.ContainerList(f.Context(), client.ContainerListOptions{All: true})
+	if err != nil || len(containers.Items) != 1 {
+		f.Errorf("%+v, %v", containers.Items, err)
+	}
+	if n, err := f.e.Sweep(f.Context()); n != 0 || err != nil {
+		f.Errorf("%d, %v", n, err)
+	}
+	f.removeServices()
+	r, _ = f.run(ServiceConfig{Image: "127.0.0.1:1/nothing:here"})
 	if r.State != scheduler.Failed || !strings.HasPrefix(r.Reason, "docker: the task was rejected: no such image: 127.0.0.1:1/nothing:here") {
 		f.Errorf("an image that is not there: %+v", r)
 	}
