@@ -94,11 +94,18 @@ func (e *Engine) sweepInside(ctx context.Context, api *client.Client, id string)
 	if err != nil || len(in.Container.ExecIDs) == 0 || e.anyLive() {
 		return 0
 	}
+	commands := 0
 	for _, exec := range in.Container.ExecIDs {
 		look, err := api.ExecInspect(ctx, exec, client.ExecInspectOptions{})
-		if err != nil || !look.Running || environOf(look.PID, "PATH") != "" {
+		if err != nil || !look.Running {
+			continue
+		}
+		if commands++; environOf(look.PID, "PATH") != "" {
 			return 0 // we see this machine's processes, so they were looked at
 		}
+	}
+	if commands == 0 {
+		return 0
 	}
 	n := &ender{api: api, container: id, marker: execEnv + "=" + e.opts.Instance}
 	w := n.inside("", false)
