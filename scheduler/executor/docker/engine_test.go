@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,7 @@ func TestPingIsQuick(t *testing.T) {
 func TestEngineDies(t *testing.T) {
 	start(t)
 	f := on(t, dockertest.Start(t))
+	f.e.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	watching, stopWatching := context.WithCancel(t.Context())
 	defer stopWatching()
 	watched := make(chan struct{})
@@ -103,6 +105,7 @@ func TestEngineDies(t *testing.T) {
 	if err := f.d.Restart(); err != nil {
 		t.Fatal(err)
 	}
+	t.Log("restarted")
 	eventually(t, "what was left is swept", func() bool { return len(marked(runEnv+"="+runTask.Execution.ID)) == 0 })
 	eventually(t, "the container is removed", func() bool {
 		list, err := f.e.Containers(t.Context())

@@ -193,7 +193,25 @@ func (r *containerRun) judge(ctx context.Context, s *stream, err error) schedule
 	case in.Container.State == nil || in.Container.State.Running:
 		return failed("docker: the container was started again during the run")
 	}
+	if in.Container.State.ExitCode == 137 && in.Container.HostConfig != nil && in.Container.HostConfig.Memory > 0 && ctx.Err() == nil {
+		in = r.awaitOOM(ctx, in)
+	}
 	return exited(in.Container.State.ExitCode, in.Container.State.OOMKilled)
+}
+
+// awaitOOM gives the engine a moment to note that memory was the reason: it hears
+// of that and of the end separately.
+func (r *containerRun) awaitOOM(ctx context.Context, in client.ContainerInspectResult) client.ContainerInspectResult {
+	for range 10 {
+		if in.Container.State.OOMKilled {
+			break
+		}
+		sleep(ctx, 50*time.Millisecond)
+		if again, err := r.api.ContainerInspect(ctx, r.id, client.ContainerInspectOptions{}); err == nil && again.Container.State != nil {
+			in = again
+		}
+	}
+	return in
 }
 
 // startFailed says why a container did not start.

@@ -48,6 +48,10 @@ func (e *Engine) sweepContainers(ctx context.Context, api *client.Client) (n int
 		}
 		n++
 		err = errors.Join(err, e.dispose(ctx, api, c))
+		if id := c.Labels[labelExecution]; id != "" {
+			// An engine that was killed may have forgotten a process of the container.
+			err = errors.Join(err, (&ender{}).endBy(ctx, byMarkers(runEnv+"="+id), 0))
+		}
 	}
 	return n, err
 }
