@@ -149,7 +149,10 @@ func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, j Job, e Exe
 	if err := s.notify(ctx, tx, fx, &j, &e); err != nil {
 		return err
 	}
-	return s.trigger(ctx, tx, fx, e)
+	if err := s.trigger(ctx, tx, fx, e); err != nil {
+		return err
+	}
+	return s.startTriggered(ctx, tx, fx, j.Triggers, e)
 }
 
 // advance lets executions of j that wait for their turn be next, as far as the

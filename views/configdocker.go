@@ -5,13 +5,13 @@ package views
 func dockerFields() map[string][]configField {
 	program := []configField{
 		{
-			Key: "argv", Label: "Or a program and its arguments", Rows: 3, More: true,
-			Hint: "Instead of a command: one argument a line, the program first.",
+			Key: "argv", Label: "Or its words", Rows: 3, More: true,
+			Hint: "Instead of a command: one word a line, the program first.",
 		},
-		{Key: "user", Label: "User", Hint: "A name or an id there, with :group if wanted.", More: true},
-		{Key: "dir", Label: "Working directory", Placeholder: "/app", More: true},
-		{Key: "env", Label: "Environment", Rows: 3, Placeholder: "NAME=value", Hint: "One NAME=value a line.", More: true},
-		{Key: "env_files", Label: "Environment files", Rows: 2, Placeholder: "/etc/app.env", Hint: "One path on this server a line; read when it runs.", More: true},
+		{Key: "user", Label: "User in the container", Hint: "A name or an id, with :group if wanted.", More: true},
+		{Key: "dir", Label: "Directory in the container", Placeholder: "/app", More: true},
+		{Key: "env", Label: "Variables", Rows: 3, Placeholder: "NAME=value", Hint: "One NAME=value a line.", More: true},
+		{Key: "env_files", Label: "Files of variables", Rows: 2, Placeholder: "/etc/app.env", Hint: "One path on this server a line; read when it runs.", More: true},
 		{Key: "tty", Label: "Terminal", Choices: [][2]string{{"", "None"}, {"true", "One: both outputs become one"}}, More: true},
 	}
 	made := []configField{
@@ -25,8 +25,8 @@ func dockerFields() map[string][]configField {
 	deleted := func(what string) configField {
 		return configField{Key: "delete", Label: "Afterwards", Choices: [][2]string{{"", "Remove the " + what}, {"false", "Keep the " + what}}, More: true}
 	}
-	container := configField{Key: "container", Label: "Container", Placeholder: "db", Hint: "Name or id of one that runs.", List: "containers"}
-	command := configField{Key: "command", Label: "Command", Rows: 2, Placeholder: "pg_dump -U app -f /backup/app.sql", Hint: "Split into words; sh -c '…' is for a shell."}
+	container := configField{Key: "container", Label: "Name of the container", Placeholder: "db", Hint: "Name or id of one that runs.", List: "containers"}
+	command := configField{Key: "command", Label: "Command in the container", Rows: 2, Placeholder: "pg_dump -U app -f /backup/app.sql", Hint: "Split into words; sh -c '…' is for a shell."}
 	imageCommand := command
 	imageCommand.Hint = "Split into words; empty is the image's own."
 	image := configField{Key: "image", Label: "Image", Placeholder: "alpine:3.20"}
@@ -40,7 +40,7 @@ func dockerFields() map[string][]configField {
 		{Key: "entrypoint", Label: "Entrypoint", Hint: "Instead of the image's; split into words.", More: true},
 		{Key: "pull", Label: "Pull the image", Choices: [][2]string{{"", "Always"}, {"missing", "When it is not there"}, {"never", "Never"}}, More: true},
 		deleted("container"),
-		{Key: "container_name", Label: "Name of the container", More: true},
+		{Key: "container_name", Label: "What to call it", More: true},
 		{Key: "volumes_from", Label: "Volumes of containers", Rows: 2, Placeholder: "data:ro", Hint: "One container a line.", More: true},
 		{Key: "stop_signal", Label: "Stop signal", Placeholder: "SIGTERM", More: true},
 		{Key: "stop_timeout", Label: "Stop timeout", Placeholder: "10s", Hint: "Empty: the grace below.", More: true},

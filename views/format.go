@@ -235,7 +235,7 @@ func executorLabel(kind string) string {
 	case "docker-exec":
 		return "Command in a container"
 	case "docker-run":
-		return "Container"
+		return "New container"
 	case "docker-service":
 		return "Swarm service"
 	default:
@@ -250,7 +250,7 @@ func executorNoun(kind string) string {
 	case "http":
 		return "request"
 	case "docker-exec":
-		return "command"
+		return "exec"
 	case "docker-run":
 		return "container"
 	case "docker-service":
