@@ -98,6 +98,9 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 		return Job{}, err
 	}
 	return s.changeJob(ctx, by, action, name, func(j *Job) error {
+		if j.Enabled == enabled {
+			return errUnchanged
+		}
 		j.Enabled = enabled
 		return nil
 	})
