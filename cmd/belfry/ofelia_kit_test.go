@@ -274,4 +274,3 @@ func (o *asker) runs(name string, n int) (ended []ofeliaExecution) {
 	})
 	return ended
 }
-
