@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -168,8 +167,8 @@ command = true
 		t.Errorf("readiness: %v", got)
 	}
 	// Making and changing such jobs needs no engine either.
-	admin.create("new", "@daily", "true", object{"type": "exec", "container": "c"})
-	admin.want(200, "PUT", "/api/job/new", object{"container": "d"})
+	admin.create("more", "@daily", "true", object{"type": "exec", "container": "c"})
+	admin.want(200, "PUT", "/api/job/more", object{"container": "d"})
 }
 
 // TestOfeliaBetterKillNine: there, kill -9 leaves no trace of the running job, and
@@ -235,9 +234,9 @@ func TestOfeliaBetterCircles(t *testing.T) {
 	t.Parallel()
 	circle := "[job-local \"a\"]\nschedule = @manual\ncommand = true\ndepends-on = b\n[job-local \"b\"]\nschedule = @manual\ncommand = true\ndepends-on = a\n"
 	f := newINI(t, circle)
-	out, err := exec.Command(commandPath(t), "validate", "--config", f.path).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), f.path) {
-		t.Errorf("belfry validate: %v, %s", err, out)
+	out, err := command(t, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--config", f.path).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), f.path) || !strings.Contains(string(out), "cycle") {
+		t.Errorf("a start with a circle: %v, %s", err, out)
 	}
 	f.write("")
 	s := ofeliaServer(t, t.TempDir(), "--config", f.path)
@@ -253,15 +252,6 @@ func TestOfeliaBetterCircles(t *testing.T) {
 	if job := admin.want(200, "GET", "/api/job/one", nil).object(); job["dependsOn"] != nil {
 		t.Errorf("a refused circle is stored: %v", job)
 	}
-}
-
-func commandPath(t *testing.T) string {
-	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // TestOfeliaBetterEditing: there, a container job that is edited in its page becomes
