@@ -109,7 +109,7 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 // validate says everything that is wrong with a draft at once, also what only the
 // store knows. The transaction that stores it looks again.
 func (s *Service) validate(ctx context.Context, d *Draft) error {
-	err := s.validateNotify(d, d.Validate(s.Executors))
+	err := validateNotify(d, s.Senders, d.Validate(s.Executors))
 	var invalid *Error
 	if !errors.As(err, &invalid) {
 		return err
