@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -291,10 +290,10 @@ func TestOfeliaStalledSocket(t *testing.T) {
 	with := load("with")
 	// What a client does not take fills its connection before anybody notices: a
 	// job with a long command gets there with few events.
-	admin.create("long", "@manual", "echo "+strings.Repeat("x", 20_000), nil)
+	admin.create("long", "@manual", "echo "+strings.Repeat("x", 30_000), nil)
 	changes := 0
 	toggle := func() {
-		for range 100 {
+		for range 300 {
 			admin.want(200, "PATCH", "/api/job/long/toggle", nil)
 			changes++
 		}
@@ -304,9 +303,8 @@ func TestOfeliaStalledSocket(t *testing.T) {
 	admin.eventually("the client that takes nothing is sent away", stalled.gone)
 	between := s.memory()
 	toggle()
-	toggle()
 	after := s.memory()
-	t.Logf("the stalled client: %s", stalled.how())
+	stalled.cut()
 	t.Logf("start latency p99: %v without clients, %v with 20, %v while one of them blocks; memory %d MB before, %d MB when it was sent away, %d MB after as many events again",
 		p99(without), p99(with), p99(late), before>>20, between>>20, after>>20)
 	for _, p := range []time.Duration{p99(with), p99(late)} {
@@ -315,7 +313,7 @@ func TestOfeliaStalledSocket(t *testing.T) {
 		}
 	}
 	// What the database and the collector hold for a while is in it, too.
-	if between > before+64<<20 || after > between+32<<20 {
+	if between > before+128<<20 || after > between+48<<20 {
 		t.Errorf("the server grew from %d MB to %d MB, and then to %d MB", before>>20, between>>20, after>>20)
 	}
 
@@ -385,21 +383,13 @@ func (c *stalledSocket) gone() bool {
 	return strings.Contains(string(c.o.want(200, "GET", "/metrics", nil).body), "\nbelfry_websocket_clients 19\n")
 }
 
-// how is the way in which the server took leave, after everything that the client
-// had not taken.
-func (c *stalledSocket) how() string {
+// cut checks that its connection is closed: what is sent to a closed one comes back
+// as an error. A close frame could only follow all that the client has not taken;
+// one that is slow gets it, as the tests of handlers/ofelia show.
+func (c *stalledSocket) cut() {
 	c.o.t.Helper()
-	if err := errors.Join(c.conn.(*net.TCPConn).SetReadBuffer(1<<20), c.conn.SetReadDeadline(time.Now().Add(20*time.Second))); err != nil {
-		c.o.t.Fatal(err)
-	}
-	all, err := io.ReadAll(c.conn)
-	var slow net.Error
-	if errors.As(err, &slow) && slow.Timeout() {
-		c.o.t.Error("the connection of a client that was sent away stays open")
-	}
-	// A close frame is 0x88, a length, and the status in two bytes: 1013 is 03 f5.
-	if strings.Contains(string(all[max(0, len(all)-200):]), "\x03\xf5") {
-		return "closed with 1013"
-	}
-	return fmt.Sprintf("cut off, %v", err)
+	c.o.eventually("the stalled client's connection is cut", func() bool {
+		_, err := c.conn.Write([]byte{0x8a, 0x80, 0, 0, 0, 0}) // a pong
+		return err != nil
+	})
 }
