@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -75,10 +76,16 @@ func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, vers
 		if err := j.owned("changed"); err != nil {
 			return err
 		}
+		if reflect.DeepEqual(j.Draft, d) {
+			return errUnchanged // what was read was sent back: no version, no audit row, no event
+		}
 		j.Draft = d
 		return nil
 	})
 }
+
+// errUnchanged ends a transaction that would store what is stored.
+var errUnchanged = errors.New("nothing changes")
 
 // SetEnabled lets the named job's schedules fire, or not. It needs the role
 // operator. What is queued or running goes on.
@@ -91,6 +98,9 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 		return Job{}, err
 	}
 	return s.changeJob(ctx, by, action, name, func(j *Job) error {
+		if j.Enabled == enabled {
+			return errUnchanged
+		}
 		j.Enabled = enabled
 		return nil
 	})
@@ -129,6 +139,9 @@ func (s *Service) changeJob(ctx context.Context, by Principal, action, name stri
 		j, err = s.changeIn(ctx, tx, fx, by, action, found.ID, change)
 		return err
 	})
+	if errors.Is(err, errUnchanged) {
+		return j, nil
+	}
 	if err != nil {
 		return Job{}, nameTaken(err, j.Name)
 	}
