@@ -43,8 +43,9 @@ type Service struct {
 	past      retention
 	outbox    outbox
 	freeze    atomic.Pointer[Freeze]
-	freezing  sync.Mutex // held while a freeze begins or ends
-	declaring sync.Mutex // held while the jobs of an origin are replaced
+	freezing  sync.Mutex  // held while a freeze begins or ends
+	paused    atomic.Bool // new jobs and changes are refused
+	declaring sync.Mutex  // held while the jobs of an origin are replaced
 	verified  verifiedPasswords
 	dummy     func() string // a hash that no password matches, made once
 }

@@ -38,8 +38,11 @@ func TestRunEnds(t *testing.T) {
 		{"words", RunConfig{Command: `printf '%s|' "a b" c\ d`}, scheduler.Succeeded, 0, "", "a b|c d|", ""},
 		{"fails", RunConfig{Argv: sh("exit 3")}, scheduler.Failed, 3, "exit code 3", "", ""},
 		{"killed", RunConfig{Argv: sh("sh -c 'kill -9 $$'; exit 137")}, scheduler.Failed, 137, "killed by SIGKILL", "", ""},
-		{"user, dir and host", RunConfig{Argv: sh("id -un; pwd; hostname"), User: "worker", Dir: "/tmp", Hostname: "tower"},
-			scheduler.Succeeded, 0, "", "worker\n/tmp\ntower\n", ""},
+		{
+			"user, dir and host",
+			RunConfig{Argv: sh("id -un; pwd; hostname"), User: "worker", Dir: "/tmp", Hostname: "tower"},
+			scheduler.Succeeded, 0, "", "worker\n/tmp\ntower\n", "",
+		},
 		{"entrypoint", RunConfig{Entrypoint: "printf '%s|'", Argv: []string{"a", "b"}}, scheduler.Succeeded, 0, "", "a|b|", ""},
 		{"terminal", RunConfig{Argv: sh(`test -t 1 && printf '\033[31mred'`), TTY: true}, scheduler.Succeeded, 0, "", "\x1b[31mred", ""},
 		{"out of memory", RunConfig{Argv: sh("tail /dev/zero"), Memory: 16 << 20}, scheduler.Failed, 137, "killed: out of memory", "", ""},
