@@ -131,20 +131,19 @@ type Server struct {
 	frames   *sse.Server
 	door     *door
 	dialects []httpkit.Dialect
+	closing  []httpkit.Dialect // these, and those that are served alone
 }
 
 // New makes a server.
 func New(o Options) (*Server, error) {
 	o.defaults()
 	s := &Server{
-		Options: o, echo: echo.New(), sessions: newSessions(o),
+		Options: o, sessions: newSessions(o),
 		throttle: newThrottle(o.Now), crossing: http.NewCrossOriginProtection(),
 		frames: newFrames(),
 	}
 	s.door = &door{server: s, ttl: o.TokenTTL}
-	s.echo.HTTPErrorHandler = s.renderError
-	s.echo.IPExtractor = clientAddress(o.TrustedProxies)
-	s.echo.Use(s.observe, s.recoverPanics, s.secure, s.aroundDialects, limitBody, s.refuseCrossOrigin)
+	s.serve()
 	for _, r := range s.routes() {
 		s.register(r)
 	}
@@ -153,7 +152,16 @@ func New(o Options) (*Server, error) {
 		s.dialects = append(s.dialects, d)
 		s.mount(d)
 	}
+	s.closing = s.dialects
 	return s, nil
+}
+
+// serve makes what answers requests, still without addresses.
+func (s *Server) serve() {
+	s.echo = echo.New()
+	s.echo.HTTPErrorHandler = s.renderError
+	s.echo.IPExtractor = clientAddress(s.TrustedProxies)
+	s.echo.Use(s.observe, s.recoverPanics, s.secure, s.aroundDialects, s.limitBody, s.refuseCrossOrigin)
 }
 
 func (o *Options) defaults() {
@@ -184,7 +192,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 func (s *Server) Close() error {
 	s.frames.Close()
 	var err error
-	for _, d := range s.dialects {
+	for _, d := range s.closing {
 		if c, ok := d.(io.Closer); ok {
 			err = errors.Join(err, c.Close())
 		}

@@ -19,6 +19,9 @@ import (
 // MaxBody is how many bytes a request may send.
 const MaxBody = 1 << 20
 
+// MaxUpload is how many bytes a file may have that holds many jobs.
+const MaxUpload = 64 << 20
+
 // TooLarge is what a longer body gets.
 func TooLarge() error {
 	return Refuse(http.StatusRequestEntityTooLarge, scheduler.CodeTooLarge, "the body is too large: at most %d bytes", MaxBody)
