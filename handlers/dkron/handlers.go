@@ -136,6 +136,7 @@ func (a *API) toggleJob(c echo.Context) error {
 	if j, err = a.Service.SetEnabled(c.Request().Context(), httpkit.Principal(c), j.Name, !j.Enabled); err != nil {
 		return err
 	}
+	c.Response().Header().Set(echo.HeaderLocation, c.Request().RequestURI)
 	return a.answerJob(c, http.StatusOK, j)
 }
 
@@ -197,7 +198,7 @@ func (a *API) restore(c echo.Context) error {
 	}
 	for _, item := range items {
 		if item.Err != nil {
-			return item.Err
+			return say(http.StatusBadRequest, "")
 		}
 	}
 	steps, err := a.Service.Import(ctx, httpkit.Principal(c), drafts(items), scheduler.OriginAPI, false)
@@ -268,7 +269,8 @@ func (a *API) withNext(j scheduler.Job, m scheduler.JobSummary) Job {
 }
 
 // next is when a job fires next: zero for never, 1970 for a job that only another
-// one starts. What a child's schedule says is shown, and does not fire.
+// one starts. What the schedule of a child says, or of a job that is disabled, is
+// shown and does not fire.
 func (a *API) next(j *scheduler.Job, w *Job) time.Time {
 	if len(j.Schedules) == 0 && w.ParentJob != "" {
 		if w.Schedule == "" {
@@ -281,10 +283,15 @@ func (a *API) next(j *scheduler.Job, w *Job) time.Time {
 		at, _ := s.Next(a.Now())
 		return at.UTC()
 	}
-	if !j.Enabled {
+	if j.Enabled {
+		at, _ := a.Timetable.Next(j.ID)
+		return at.UTC()
+	}
+	due, err := j.Times().Parse()
+	if err != nil {
 		return time.Time{}
 	}
-	at, _ := a.Timetable.Next(j.ID)
+	at, _ := due.Next(a.Now())
 	return at.UTC()
 }
 

@@ -19,13 +19,13 @@ import (
 // either beyond the list.
 type window struct{ start, end int }
 
-// windowOf reads _start and _end. What is no number is none.
+// windowOf reads _start and _end.
 func windowOf(q url.Values) window {
 	number := func(name string, otherwise int) int {
-		n, err := strconv.Atoi(q.Get(name))
-		if err != nil {
+		if !q.Has(name) {
 			return otherwise
 		}
+		n, _ := strconv.Atoi(q.Get(name)) // what is no number is 0, as with Dkron
 		return max(n, 0)
 	}
 	w := window{number("_start", 0), number("_end", int(^uint(0)>>1))}

@@ -51,7 +51,7 @@ func (a *API) Routes() []httpkit.Route {
 	return append(
 		routes,
 		httpkit.Route{Method: get, Path: "/", Handle: a.signed(a.showRoot), Public: true},
-		httpkit.Route{Method: get, Path: "/metrics", Handle: a.showMetrics, Public: !a.MetricsAuth},
+		httpkit.Route{Method: get, Path: "/metrics", Handle: a.signed(a.showMetrics), Public: !a.MetricsAuth},
 	)
 }
 
