@@ -125,18 +125,22 @@ func (c *JobClass) check(executors map[string]Executor) error {
 	return f.err()
 }
 
-// ClassResult is the result of a class's run, from the end of its output: the text
-// behind ResultMark; for a run that failed without one what it wrote at last, or
-// why it failed. ok is false when it has none.
-func ClassResult(e *Execution, tail string) (text string, ok bool) {
-	if i := strings.LastIndex(tail, "\n"+ResultMark+"\n"); i >= 0 {
-		return strings.TrimRight(tail[i+len(ResultMark)+2:], "\n"), true
+// ClassResult is the result of a class's run that has ended, from the end of its
+// output: the text behind ResultMark; for a run that failed without one what it
+// wrote to standard error, or why it failed. ok is false when it has none.
+func ClassResult(e *Execution, tail Chunk) (text string, ok bool) {
+	all := "\n" + string(tail.Data)
+	if i := strings.LastIndex(all, "\n"+ResultMark+"\n"); i >= 0 {
+		return strings.TrimRight(all[i+len(ResultMark)+2:], "\n"), true
 	}
-	if !e.State.Final() || e.State == Succeeded {
-		return "", false
+	switch e.State {
+	case Failed:
+		if wrong := strings.TrimRight(tail.Of(Stderr), "\n"); wrong != "" {
+			return wrong, true
+		}
+		return e.Reason, true
+	case TimedOut, Cancelled, Lost:
+		return e.Reason, e.Reason != ""
 	}
-	if tail = strings.TrimRight(tail, "\n"); tail != "" && e.State == Failed {
-		return tail, true
-	}
-	return e.Reason, e.Reason != ""
+	return "", false
 }

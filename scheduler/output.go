@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,20 @@ func (c *Chunk) EndLine() int64 {
 		}
 	}
 	return n
+}
+
+// Of returns the bytes of one stream.
+func (c *Chunk) Of(s Stream) string {
+	var b strings.Builder
+	at := 0
+	for _, p := range c.Pieces {
+		end := min(at+p.Len, len(c.Data))
+		if p.Stream == s {
+			b.Write(c.Data[at:end])
+		}
+		at = end
+	}
+	return b.String()
 }
 
 // Gap is what the output limit cut out of an output: whole lines, FirstLine to

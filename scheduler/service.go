@@ -43,7 +43,8 @@ type Service struct {
 	past       retention
 	outbox     outbox
 	freeze     atomic.Pointer[Freeze]
-	freezing   sync.Mutex // held while a freeze begins or ends
+	freezing   sync.Mutex  // held while a freeze begins or ends
+	paused     atomic.Bool // new jobs and changes are refused
 	classes    catalogue
 	lives      lives
 	auditLoose atomic.Bool // rows were written that are not chained

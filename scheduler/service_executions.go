@@ -115,7 +115,7 @@ func (s *Service) enqueue(ctx context.Context, by Principal, action string, e Ex
 		if made.State == Skipped {
 			return Errorf(CodeConflict, "job %s cannot run now: %s", j.Name, strings.TrimPrefix(made.Reason, "skipped: "))
 		}
-		return tx.InsertAudit(ctx, s.audit(by, action, j.Name, nil, map[string]string{"execution": made.ID, "job": j.ID}))
+		return tx.InsertAudit(ctx, s.audit(by, action, j.Name, nil, map[string]string{"execution": made.ID, "job": j.ID, "title": j.Title()}))
 	})
 	if err != nil {
 		return Execution{}, err
@@ -343,7 +343,7 @@ func (s *Service) Finish(ctx context.Context, end Ending) error {
 				return err
 			}
 		}
-		if !exists || j.limit() == 0 {
+		if !exists || j.limit() == 0 || j.spent(&e) {
 			return nil
 		}
 		return s.advance(ctx, tx, fx, j)

@@ -63,6 +63,7 @@ type Options struct {
 	CORS      func() CORS
 	Now       func() time.Time
 	Zone      *time.Location // of schedules
+	Embedded  string         // the name of the server's own worker
 	// Alone is for a listener that has nothing else.
 	Alone bool
 }

@@ -66,7 +66,7 @@ func (a *API) presentJob(j *scheduler.Job) jobWire {
 	w := jobWire{JobID: hexID(j.ID), Name: j.Title(), cronWire: cronOf(j)}
 	w.JobClass, w.PubArgs = classOf(j)
 	if at, ok := a.Timetable.Next(j.ID); ok && j.Live() {
-		w.NextRun = at.In(a.Zone).Format("2006-01-02T15:04:05-07:00")
+		w.runsNext(at, a.Zone)
 	}
 	return w
 }
@@ -76,6 +76,9 @@ func presentRunJob(j *scheduler.Job) *runJobWire {
 	return &runJobWire{hexID(j.ID), j.Title(), class, class, args, cronOf(j)}
 }
 
+// scheduledError is the state of what came due and did not run.
+const scheduledError = "scheduled error"
+
 // stateOf is what this API calls the state of an execution.
 func stateOf(e *scheduler.Execution) string {
 	switch e.State {
@@ -83,7 +86,7 @@ func stateOf(e *scheduler.Execution) string {
 		return "scheduled"
 	case scheduler.Failed:
 		if strings.HasPrefix(e.Reason, scheduler.ClassFault) {
-			return "scheduled error"
+			return scheduledError
 		}
 		return "failed"
 	case scheduler.TimedOut:
@@ -93,7 +96,7 @@ func stateOf(e *scheduler.Execution) string {
 	case scheduler.Lost:
 		return "interrupted"
 	case scheduler.Skipped, scheduler.Missed:
-		return "scheduled error"
+		return scheduledError
 	}
 	return string(e.State) // running, succeeded
 }

@@ -29,6 +29,12 @@ type jobWire struct {
 	JobClass string            `json:"job_class_string"`
 	PubArgs  []json.RawMessage `json:"pub_args"`
 	cronWire
+
+	next time.Time
+}
+
+func (w *jobWire) runsNext(at time.Time, zone *time.Location) {
+	w.next, w.NextRun = at, at.In(zone).Format("2006-01-02T15:04:05-07:00")
 }
 
 // runJobWire is a job within an execution: the document says job_class_string,

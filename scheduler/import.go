@@ -1,0 +1,158 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// ImportAction is what an import does with one job.
+type ImportAction string
+
+// The actions.
+const (
+	ImportCreate ImportAction = "create"
+	ImportChange ImportAction = "change"
+	ImportKeep   ImportAction = "keep"   // it is here already, and the same
+	ImportRefuse ImportAction = "refuse" // Err says why
+)
+
+// ImportStep is one job of an import.
+type ImportStep struct {
+	Name   string
+	Action ImportAction
+	Err    error
+}
+
+// importBatch is how many jobs one transaction stores.
+const importBatch = 200
+
+// errPreview takes back what a preview wrote.
+var errPreview = errors.New("a preview")
+
+// Import stores jobs that were read elsewhere, by name: new ones are created,
+// others changed, and the same import again changes nothing. A job that is not
+// valid is refused alone. What jobs depend on may come in any order. The steps are
+// in the order of drafts. With preview nothing is stored, and the steps say what
+// would be. It needs the role editor.
+func (s *Service) Import(ctx context.Context, by Principal, drafts []Draft, origin Origin, preview bool) ([]ImportStep, error) {
+	if err := s.submitting(by, "importing jobs"); err != nil {
+		return nil, err
+	}
+	steps := make([]ImportStep, len(drafts))
+	seen := map[string]bool{}
+	for i := range drafts {
+		d := &drafts[i]
+		d.Normalize()
+		steps[i].Name = d.Name
+		if err := validateNotify(d, s.Senders, d.Validate(s.Executors)); err != nil {
+			steps[i].refuse(err)
+		} else if seen[d.Name] {
+			steps[i].refuse(Invalid("name", "%s comes twice", cut(d.Name, 80)))
+		}
+		seen[d.Name] = true
+	}
+	order := parentsFirst(drafts)
+	size := importBatch
+	if preview {
+		size = max(1, len(order)) // what depends on each other is seen within one transaction only
+	}
+	for batch := range slices.Chunk(order, size) {
+		var done []ImportStep
+		err := s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
+			done, err = s.importBatch(ctx, tx, fx, by, drafts, steps, batch, origin)
+			if err == nil && preview {
+				err = errPreview
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, errPreview) {
+			return nil, err
+		}
+		for at, i := range batch {
+			steps[i] = done[at]
+		}
+	}
+	return steps, nil
+}
+
+func (i *ImportStep) refuse(err error) { i.Action, i.Err = ImportRefuse, err }
+
+// importBatch stores some of an import's jobs and returns their steps.
+func (s *Service) importBatch(ctx context.Context, tx Tx, fx *effects, by Principal, drafts []Draft, steps []ImportStep, batch []int, origin Origin) ([]ImportStep, error) {
+	done := make([]ImportStep, 0, len(batch))
+	for _, i := range batch {
+		step := steps[i]
+		if step.Action != ImportRefuse {
+			action, err := s.importJob(ctx, tx, fx, by, drafts[i], origin)
+			switch code := CodeOf(err); {
+			case err == nil:
+				step.Action = action
+			case code == CodeInvalid || code == CodeConflict:
+				step.refuse(err)
+			default:
+				return nil, err
+			}
+		}
+		done = append(done, step)
+	}
+	return done, nil
+}
+
+// importJob stores one job. What it refuses it refuses before it writes.
+func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principal, d Draft, origin Origin) (ImportAction, error) {
+	old, err := tx.JobByName(ctx, d.Name)
+	if CodeOf(err) == CodeNotFound {
+		_, err = s.createIn(ctx, tx, fx, by, d, origin, "")
+		return ImportCreate, err
+	}
+	if err != nil {
+		return "", err
+	}
+	d.Notify = s.restoreSecrets(d.Notify, old.Notify)
+	if sameDraft(old.Draft, d) && sameJobs(old.DependsOn, d.DependsOn) && sameJobs(old.Triggers, d.Triggers) {
+		return ImportKeep, nil
+	}
+	if err := old.owned("changed"); err != nil {
+		return "", err
+	}
+	_, err = s.changeIn(ctx, tx, fx, by, "job.update", old.ID, func(j *Job) error {
+		j.Draft = d
+		return nil
+	})
+	return ImportChange, err
+}
+
+// parentsFirst returns the order in which drafts can be stored, as indexes: what
+// others depend on comes before them. Of a cycle somebody comes first, and is
+// refused for what is not there yet.
+func parentsFirst(drafts []Draft) []int {
+	byName := make(map[string]int, len(drafts))
+	for i, d := range drafts {
+		byName[d.Name] = i
+	}
+	order := make([]int, 0, len(drafts))
+	state := make([]byte, len(drafts)) // 1: on the way, 2: in order
+	type visit struct{ at, next int }
+	for i := range drafts {
+		for stack := []visit{{i, 0}}; len(stack) > 0; {
+			v := &stack[len(stack)-1]
+			needs := slices.Concat(drafts[v.at].DependsOn, drafts[v.at].Triggers)
+			if state[v.at] == 2 || v.next == len(needs) {
+				if state[v.at] != 2 {
+					state[v.at] = 2
+					order = append(order, v.at)
+				}
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			state[v.at] = 1
+			other, ok := byName[needs[v.next].Job]
+			v.next++
+			if ok && state[other] == 0 {
+				stack = append(stack, visit{other, 0})
+			}
+		}
+	}
+	return order
+}
