@@ -46,9 +46,15 @@ func (a *app) leave() {
 
 // doors are the listeners that have one API each, beside that of the pages.
 type doors struct {
-	pages, dkron atomic.Pointer[net.TCPAddr]
-	servers      []*http.Server
-	listeners    []net.Listener
+	pages, dkron, ndscheduler atomic.Pointer[net.TCPAddr]
+	apart                     []apart
+}
+
+// apart is a listener that has one API.
+type apart struct {
+	api      string
+	server   *http.Server
+	listener net.Listener
 }
 
 func (d *doors) pagesURL() string {
@@ -75,16 +81,24 @@ func (d *doors) dkronAddress() (host string, port int) {
 
 // listenApart opens what the flags ask for. Nothing is answered before serveApart.
 func (a *app) listenApart() error {
-	if a.flags.DkronListen == "" {
-		return nil
+	for _, d := range []struct {
+		api, address string
+		at           *atomic.Pointer[net.TCPAddr]
+		dialect      func(httpkit.Doorman) httpkit.Dialect
+	}{
+		{"dkron", a.flags.DkronListen, &a.doors.dkron, a.dkron(true)},
+		{"ndscheduler", a.flags.NdschedulerListen, &a.doors.ndscheduler, a.ndscheduler(true)},
+	} {
+		if d.address == "" {
+			continue
+		}
+		listener, err := net.Listen("tcp", d.address)
+		if err != nil {
+			return fmt.Errorf("--%s-listen: %w", d.api, err)
+		}
+		d.at.Store(tcpAddr(listener))
+		a.doors.apart = append(a.doors.apart, apart{d.api, a.newHTTP(a.pages.Alone(d.dialect)), listener})
 	}
-	listener, err := net.Listen("tcp", a.flags.DkronListen)
-	if err != nil {
-		return fmt.Errorf("--dkron-listen: %w", err)
-	}
-	a.doors.dkron.Store(tcpAddr(listener))
-	a.doors.listeners = append(a.doors.listeners, listener)
-	a.doors.servers = append(a.doors.servers, a.newHTTP(a.pages.Alone(a.dkron(true))))
 	return nil
 }
 
@@ -98,10 +112,10 @@ func tcpAddr(l net.Listener) *net.TCPAddr {
 
 // serveApart answers on those listeners.
 func (a *app) serveApart() {
-	for i, server := range a.doors.servers {
-		a.log.Info("listening", "api", "dkron", "address", a.doors.listeners[i].Addr().String())
+	for _, d := range a.doors.apart {
+		a.log.Info("listening", "api", d.api, "address", d.listener.Addr().String())
 		go func() {
-			if err := server.Serve(a.doors.listeners[i]); !errors.Is(err, http.ErrServerClosed) {
+			if err := d.server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
 				select {
 				case a.failed <- err:
 				default: // another one has failed already
@@ -113,18 +127,18 @@ func (a *app) serveApart() {
 
 // close gives up listeners that nobody serves yet.
 func (d *doors) close() {
-	for _, l := range d.listeners {
-		_ = l.Close()
+	for _, one := range d.apart {
+		_ = one.listener.Close()
 	}
 }
 
 // shutdown lets requests that were begun end, and cuts off those that do not.
 func (d *doors) shutdown(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, s := range d.servers {
+	for _, one := range d.apart {
 		all.Go(func() {
-			if s.Shutdown(ctx) != nil {
-				_ = s.Close()
+			if one.server.Shutdown(ctx) != nil {
+				_ = one.server.Close()
 			}
 		})
 	}

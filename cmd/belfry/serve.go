@@ -20,27 +20,29 @@ import (
 type serveCmd struct {
 	dataFlags
 	logFlags
-	Listen         string         `help:"Address to serve pages and API on; 127.0.0.1:8080, unless the configuration has a web-address." placeholder:"HOST:PORT"`
-	DkronListen    string         `help:"Address of a listener that has only the API of Dkron, where a Dkron has it; it is below /v1 of --listen anyway." placeholder:"HOST:PORT"`
-	Config         []string       `help:"Files with jobs and settings in Ofelia's INI format, or patterns for such; repeatable." placeholder:"FILE"`
-	Docker         string         `help:"Address of the Docker engine; off: none. Empty: what DOCKER_HOST says, or the usual socket." placeholder:"HOST"`
-	Demo           bool           `help:"Fill a fresh data folder with sample jobs, and open the page."`
-	Auth           string         `help:"Who may come in: users who log in (session), or everybody (none)." enum:"session,none" default:"session"`
-	Insecure       bool           `help:"Allow --auth none on an address that other machines reach."`
-	SecureCookies  bool           `help:"Send cookies over HTTPS only. Set it behind a TLS proxy."`
-	TrustedProxies []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
-	SessionTTL     time.Duration  `help:"How long a login lasts." default:"168h" name:"session-ttl"`
-	Slots          int            `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
-	Tags           []string       `help:"What jobs may ask for of this server's worker." placeholder:"TAG"`
-	KeepAge        time.Duration  `help:"How long executions are kept after they ended; 0 is for ever. The last success and the last failure of each job always stay." default:"2160h"`
-	KeepCount      int            `help:"How many executions that ended are kept of each job; 0 is all." default:"0"`
-	KeepBytes      int64          `help:"How many bytes of output are kept of all jobs together; 0 is all." default:"0"`
-	DrainGrace     time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
-	APIRateLimit   int            `help:"Requests a minute and client to the Ofelia API; 0 is any number." default:"100" name:"api-rate-limit"`
-	APIRateBurst   int            `help:"So many more of them at once." default:"10" name:"api-rate-burst"`
-	APITokenTTL    time.Duration  `help:"How long the token of a login through an API is good." default:"24h" name:"api-token-ttl"`
-	MetricsAuth    bool           `help:"Ask at /metrics, too, who it is."`
-	AdminPassword  string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
+	Listen            string         `help:"Address to serve pages and API on; 127.0.0.1:8080, unless the configuration has a web-address." placeholder:"HOST:PORT"`
+	DkronListen       string         `help:"Address of a listener that has only the API of Dkron, where a Dkron has it; it is below /v1 of --listen anyway." placeholder:"HOST:PORT"`
+	NdschedulerListen string         `help:"Address of a listener that has only the API of ndscheduler, with its login; it is below /api/v1 of --listen anyway." placeholder:"HOST:PORT"`
+	Config            []string       `help:"Files with jobs and settings in Ofelia's INI format, or patterns for such; repeatable." placeholder:"FILE"`
+	Docker            string         `help:"Address of the Docker engine; off: none. Empty: what DOCKER_HOST says, or the usual socket." placeholder:"HOST"`
+	Demo              bool           `help:"Fill a fresh data folder with sample jobs, and open the page."`
+	Auth              string         `help:"Who may come in: users who log in (session), or everybody (none)." enum:"session,none" default:"session"`
+	Insecure          bool           `help:"Allow --auth none on an address that other machines reach."`
+	SecureCookies     bool           `help:"Send cookies over HTTPS only. Set it behind a TLS proxy."`
+	TrustedProxies    []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
+	SessionTTL        time.Duration  `help:"How long a login lasts." default:"168h" name:"session-ttl"`
+	Slots             int            `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
+	Tags              []string       `help:"What jobs may ask for of this server's worker." placeholder:"TAG"`
+	KeepAge           time.Duration  `help:"How long executions are kept after they ended; 0 is for ever. The last success and the last failure of each job always stay." default:"2160h"`
+	KeepCount         int            `help:"How many executions that ended are kept of each job; 0 is all." default:"0"`
+	AuditKeep         time.Duration  `help:"How long audit rows are kept; 0 is for ever." default:"0s"`
+	KeepBytes         int64          `help:"How many bytes of output are kept of all jobs together; 0 is all." default:"0"`
+	DrainGrace        time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
+	APIRateLimit      int            `help:"Requests a minute and client to the Ofelia API; 0 is any number." default:"100" name:"api-rate-limit"`
+	APIRateBurst      int            `help:"So many more of them at once." default:"10" name:"api-rate-burst"`
+	APITokenTTL       time.Duration  `help:"How long the token of a login through an API is good." default:"24h" name:"api-token-ttl"`
+	MetricsAuth       bool           `help:"Ask at /metrics, too, who it is."`
+	AdminPassword     string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
 
 	webAddress, dockerHost string // of the configuration
 }
@@ -53,6 +55,9 @@ func (c *serveCmd) Validate() error {
 	if c.KeepAge < 0 || c.KeepCount < 0 || c.KeepBytes < 0 {
 		return errors.New("--keep-age, --keep-count and --keep-bytes must not be negative")
 	}
+	if c.AuditKeep < 0 {
+		return errors.New("--audit-keep must not be negative")
+	}
 	if c.DrainGrace < 0 || c.SessionTTL <= 0 {
 		return errors.New("--drain-grace and --session-ttl must be positive durations")
 	}
@@ -64,7 +69,7 @@ func (c *serveCmd) Validate() error {
 
 // validAddress refuses an address that everybody reaches who need not log in.
 func (c *serveCmd) validAddress() error {
-	for flag, address := range map[string]string{"--listen": c.address(), "--dkron-listen": c.DkronListen} {
+	for flag, address := range map[string]string{"--listen": c.address(), "--dkron-listen": c.DkronListen, "--ndscheduler-listen": c.NdschedulerListen} {
 		if address == "" {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"belfry/handlers/httpkit"
 	"belfry/scheduler"
 	"belfry/scheduler/events"
+	"belfry/scheduler/executor/class"
 	"belfry/scheduler/executor/docker"
 	"belfry/scheduler/executor/shell"
 	"belfry/scheduler/executor/unsupported"
@@ -82,6 +84,8 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		"docker-exec": a.engine.Exec(), "docker-run": a.engine.RunContainer(), "docker-service": a.engine.Service(),
 		unsupported.Kind: unsupported.Executor{},
 	}
+	classes := &class.Executor{Executors: maps.Clone(executors)}
+	executors[scheduler.ClassExecutor] = classes
 	senders := notify.Senders()
 	maps.Copy(senders, notify.Processors(log))
 	a.pool = runner.New(runner.Options{
@@ -92,6 +96,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		Passwords: newPasswords(), Now: time.Now, NewID: newID, Log: log,
 		Keep: scheduler.Retention{MaxAge: c.KeepAge, MaxCount: c.KeepCount, MaxBytes: c.KeepBytes},
 	})
+	classes.Catalogue = a.service
 	a.drain = &notify.Drain{Source: a.service, Senders: senders, Now: time.Now, Log: log}
 	a.config = newConfiguration(c.Config, a.service, store, log)
 	a.config.apply = a.applyGlobal
@@ -101,7 +106,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
 		Load: a.pool.Usage, Executors: executorKinds, TokenTTL: c.APITokenTTL,
 		Configuration: a.config, Containers: a.containers,
-		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.dkron(false)},
+		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.dkron(false), a.ndscheduler(false)},
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -131,6 +136,12 @@ func (a *app) start(ctx context.Context, con *console) error {
 	}
 	password, err := a.firstUser(ctx)
 	if err != nil {
+		return err
+	}
+	if err := a.service.LoadClasses(ctx); err != nil {
+		return err
+	}
+	if err := a.service.BeginLife(ctx, nodeName(), os.Getpid()); err != nil {
 		return err
 	}
 	lost, err := a.service.Recover(ctx, workerName, "lost: the server stopped without warning while it ran")
@@ -192,6 +203,7 @@ func (a *app) startWork(ctx context.Context, url string) error {
 	a.endChores = begin(&a.chores, func(ctx context.Context) {
 		a.chores.Go(func() { a.retain(ctx) })
 		a.chores.Go(func() { a.runOnStart(ctx) })
+		a.chores.Go(func() { a.service.AuditLoop(ctx, a.flags.AuditKeep) })
 		a.doChores(ctx, scheduled)
 	})
 	return a.timer.Start(a.service.Fire)

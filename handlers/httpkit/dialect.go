@@ -45,6 +45,11 @@ type Doorman interface {
 	Renew(c echo.Context) (Pass, error)
 	// Leave ends the token that the request came with.
 	Leave(c echo.Context) error
+	// LogIn checks a name and a password likewise and begins a session, whose cookie
+	// it sets.
+	LogIn(c echo.Context, name, password string) error
+	// LogOut ends the request's session, if it has one.
+	LogOut(c echo.Context) error
 	// Who authenticates a request.
 	Who(c echo.Context) (scheduler.Principal, error)
 	// Recheck returns what says later whether who opened a stream may still read.

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
 	"belfry/handlers/httpkit"
 	"belfry/scheduler"
 )
@@ -38,16 +36,6 @@ type Timetable interface {
 	Next(jobID string) (at time.Time, ok bool)
 }
 
-// Door lets browsers and scripts in that keep a cookie.
-type Door interface {
-	httpkit.Doorman
-	// LogIn checks a name and a password behind the server's throttle and begins a
-	// session, whose cookie it sets.
-	LogIn(c echo.Context, name, password string) error
-	// LogOut ends the request's session, if it has one.
-	LogOut(c echo.Context) error
-}
-
 // CORS says which pages of other sites may use this API; without Origins none.
 type CORS struct {
 	Origins     []string
@@ -59,7 +47,7 @@ type Options struct {
 	Service   Service
 	Store     Store
 	Timetable Timetable
-	Door      Door
+	Door      httpkit.Doorman
 	CORS      func() CORS
 	Now       func() time.Time
 	Zone      *time.Location // of schedules
