@@ -69,6 +69,9 @@ func (s *Service) ResumeJob(ctx context.Context, by Principal, name string) (Job
 		return Job{}, err
 	}
 	return s.changeJob(ctx, by, "job.enable", name, func(j *Job) error {
+		if j.Enabled && j.PausedUntil.IsZero() {
+			return errUnchanged
+		}
 		j.Enabled, j.PausedUntil = true, time.Time{}
 		return nil
 	})

@@ -22,7 +22,7 @@ const (
 // listJobs lists all jobs, those first that run next; what does not run comes last.
 func (a *API) listJobs(c echo.Context) error {
 	out := jobsWire{Jobs: []jobWire{}}
-	f := scheduler.JobFilter{Limit: scheduler.MaxPage}
+	f := scheduler.JobFilter{Sort: "created", Limit: scheduler.MaxPage}
 	for {
 		jobs, _, err := a.Store.ListJobs(c.Request().Context(), f)
 		if err != nil {
