@@ -420,7 +420,7 @@ func differLogs(list []any, bogus, awesome string) []any {
 	demo := object{
 		{"job_id", awesome}, {"job_name", "My Awesome Job"}, {"event", "added"}, {"user", "test"}, {"created_time", "a time"}, {"description", nil},
 	}
-	kept := []any{&demo} // there it is made by the server
+	kept := []any{&demo}                      // there it is made by the server
 	for _, v := range slices.Backward(list) { // oldest first
 		l := v.(*object)
 		l.set("user", "test")
@@ -438,7 +438,11 @@ func differLogs(list []any, bogus, awesome string) []any {
 			l.set("description", text)
 			if name == "q10" { // before this, what stands for a change that was refused but for its schedule
 				before := object{
-					{"job_id", l.get("job_id")}, {"job_name", "minimal 3"}, {"event", "modified"}, {"user", "test"}, {"created_time", "a time"},
+					{"job_id", l.get("job_id")},
+					{"job_name", "minimal 3"},
+					{"event", "modified"},
+					{"user", "test"},
+					{"created_time", "a time"},
 					{"description", `<b>minute</b>: <font color="red">0</font> => <font color="green">11</font><br>` +
 						`<b>hour</b>: <font color="red">4</font> => <font color="green">*</font><br>`},
 				}
@@ -458,5 +462,3 @@ func differLogs(list []any, bogus, awesome string) []any {
 	slices.Reverse(kept)
 	return kept
 }
-
-

@@ -218,9 +218,9 @@ func (tt *timetable) Next(id string) (time.Time, bool) {
 
 type launcher struct{}
 
-func (launcher) Wake()                    {}
-func (launcher) Stop(string, string) bool { return true }
-func (launcher) Publish(scheduler.Event)  {}
+func (launcher) Wake()                       {}
+func (launcher) Stop(string, string) bool    { return true }
+func (launcher) Publish(scheduler.Event)     {}
 func (launcher) Workers() []scheduler.Worker { return nil }
 
 // anything is an executor that takes every configuration.
