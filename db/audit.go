@@ -89,9 +89,7 @@ func auditWhere(f scheduler.AuditFilter) *where {
 		}
 		w.conds = append(w.conds, "("+strings.Join(any, " OR ")+")")
 	}
-	if f.Via != "" {
-		w.add("(via || '') = ?", f.Via)
-	}
+	equal("via", f.Via)
 	if !f.From.IsZero() {
 		w.add("at >= ?", micros(f.From))
 	}
@@ -130,10 +128,14 @@ func (t *tx) LooseAudit(ctx context.Context, limit int) ([]scheduler.AuditEntry,
 
 // ChainAudit puts a row at the end of the chain.
 func (t *tx) ChainAudit(ctx context.Context, a scheduler.AuditEntry) error {
-	if _, err := t.exec(ctx, "UPDATE audit SET seq = $1, previous = $2, hash = $3 WHERE id = $4 AND seq = 0", a.Seq, a.Previous, a.Hash, a.ID); err != nil {
+	n, err := t.exec(ctx, "UPDATE audit SET seq = $1, previous = $2, hash = $3 WHERE id = $4 AND seq = 0", a.Seq, a.Previous, a.Hash, a.ID)
+	if err == nil && n == 0 {
+		err = scheduler.Errorf(scheduler.CodeConflict, "the audit row %d is in the chain already", a.ID)
+	}
+	if err != nil {
 		return err
 	}
-	_, err := t.exec(ctx, "UPDATE audit_links SET seq = $1, hash = $2 WHERE name = 'head'", a.Seq, a.Hash)
+	_, err = t.exec(ctx, "UPDATE audit_links SET seq = $1, hash = $2 WHERE name = 'head'", a.Seq, a.Hash)
 	return err
 }
 

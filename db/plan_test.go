@@ -127,6 +127,28 @@ func TestPlans(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, f := range []scheduler.AuditFilter{
+		{Object: "x"},
+		{Actor: "x"},
+		{Actions: []string{"job.run"}},
+		{Actions: []string{"job.", "user.create"}},
+		{Via: "page"},
+		{Object: "x", Actor: "y", Actions: []string{"job.run"}, Via: "page"},
+		{From: at, To: at},
+		{Actor: "x", From: at},
+	} {
+		x.what = fmt.Sprintf("audit %+v", f)
+		if _, _, err := s.ListAudit(ctx, f); err != nil {
+			t.Error(err)
+		}
+	}
+	x.what = "audit chain"
+	if _, err := s.AuditChain(ctx, 5, 100); err != nil {
+		t.Error(err)
+	}
+	if _, _, _, err := s.AuditLinks(ctx); err != nil {
+		t.Error(err)
+	}
 	for _, sort := range []string{"", "-name", "created", "-updated"} {
 		x.what = "jobs by " + sort
 		if _, _, err := s.ListJobs(ctx, scheduler.JobFilter{Sort: sort}); err != nil {

@@ -19,7 +19,7 @@ func TestSchema(t *testing.T) {
 		t.Run("newer", func(t *testing.T) {
 			o := options(t)
 			change(t, o, "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (7, '0007_later.sql', 'x', 0)")
-			refused(t, o, "this database was made by a newer Belfry (schema 7); this binary knows 5")
+			refused(t, o, "this database was made by a newer Belfry (schema 7); this binary knows 6")
 		})
 		t.Run("changed", func(t *testing.T) {
 			o := options(t)

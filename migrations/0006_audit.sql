@@ -9,6 +9,7 @@ CREATE INDEX audit_loose ON audit (id) WHERE seq = 0;
 CREATE INDEX audit_by_time ON audit (at, id);
 CREATE INDEX audit_by_actor ON audit (actor, at, id);
 CREATE INDEX audit_by_object ON audit (object, at, id);
+CREATE INDEX audit_by_via ON audit (via, at, id);
 CREATE INDEX audit_by_action ON audit (action, at, id);
 
 -- The last row of the chain, and the last one that was deleted because of its age.

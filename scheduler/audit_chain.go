@@ -46,6 +46,7 @@ type AuditTx interface {
 	// LooseAudit lists rows that are not in the chain yet, oldest first.
 	LooseAudit(ctx context.Context, limit int) ([]AuditEntry, error)
 	// ChainAudit puts a row at the end of the chain: a has its Seq, Previous and Hash.
+	// CodeConflict: it is in it already.
 	ChainAudit(ctx context.Context, a AuditEntry) error
 	// DropAudit deletes at most limit rows from the beginning of the chain that are
 	// older than t, and remembers where it begins now.
@@ -148,45 +149,61 @@ type AuditReport struct {
 
 // VerifyAudit reads the chain from its beginning to its end and compares every row
 // with its hash. known is a hash that was noted earlier, "" for none: a chain that
-// was written anew does not have it.
+// was written anew does not have it. The server may go on meanwhile.
 func VerifyAudit(ctx context.Context, store AuditStore, known string) (r AuditReport, err error) {
 	if r.Anchor, r.Head, r.Loose, err = store.AuditLinks(ctx); err != nil {
 		return r, err
 	}
 	at := r.Anchor
 	r.Seen = known == "" || known == at.Hash
-	for at.Seq < r.Head.Seq {
+	for {
 		rows, err := store.AuditChain(ctx, at.Seq, MaxPage)
 		if err != nil {
 			return r, err
 		}
-		if len(rows) == 0 {
-			r.Problem = fmt.Sprintf("the chain ends with row %d, but %d were written: the last ones were deleted", at.Seq, r.Head.Seq)
-			return r, nil
+		if len(rows) > 0 && rows[0].Seq != at.Seq+1 { // unless retention deleted the rows between
+			if r.Anchor, _, _, err = store.AuditLinks(ctx); err != nil {
+				return r, err
+			}
+			if r.Anchor.Seq >= rows[0].Seq-1 {
+				at = r.Anchor
+				continue
+			}
 		}
 		for _, a := range rows {
-			if r.Problem = wrongLink(at, a); r.Problem != "" {
+			if r.Problem = wrongLink(at, r.Head, a); r.Problem != "" {
 				return r, nil
 			}
 			at = AuditLink{a.Seq, a.Hash}
 			r.Rows++
 			r.Seen = r.Seen || known == a.Hash
 		}
+		if len(rows) < MaxPage {
+			break
+		}
 	}
-	if at.Seq == r.Head.Seq && at.Hash != r.Head.Hash {
-		r.Problem = fmt.Sprintf("row %d is not the one that was written", at.Seq)
+	_, now, _, err := store.AuditLinks(ctx)
+	switch {
+	case err != nil:
+	case at.Seq < r.Head.Seq:
+		r.Problem = fmt.Sprintf("the chain ends with row %d, but %d were written: the last ones were deleted", at.Seq, r.Head.Seq)
+	case at.Seq > now.Seq:
+		r.Problem = fmt.Sprintf("there is a row %d, but only %d were written", at.Seq, now.Seq)
 	}
-	return r, nil
+	r.Head = at
+	return r, err
 }
 
-func wrongLink(at AuditLink, a AuditEntry) string {
+func wrongLink(at, head AuditLink, a AuditEntry) string {
 	switch {
 	case a.Seq != at.Seq+1:
 		return fmt.Sprintf("row %d is missing", at.Seq+1)
+	case a.Hash != AuditHash(a) && a.Previous == at.Hash:
+		return fmt.Sprintf("row %d (%s %s by %s, %s) was changed after it was written", a.Seq, a.Action, a.Object, a.Actor, a.At.Format(time.RFC3339))
 	case a.Previous != at.Hash:
 		return fmt.Sprintf("row %d does not follow row %d: one of them was changed", a.Seq, at.Seq)
-	case a.Hash != AuditHash(a):
-		return fmt.Sprintf("row %d (%s %s by %s, %s) was changed after it was written", a.Seq, a.Action, a.Object, a.Actor, a.At.Format(time.RFC3339))
+	case a.Seq == head.Seq && a.Hash != head.Hash:
+		return fmt.Sprintf("row %d is not the one that was written", a.Seq)
 	}
 	return ""
 }

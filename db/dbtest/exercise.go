@@ -60,6 +60,7 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"logins":                                 logins,
 		"session data":                           sessionData,
 		"audit rows":                             auditRows,
+		"audit chain":                            auditChain,
 		"text that no database takes":            hostileText,
 		"a failing closure leaves nothing":       failingClosure,
 		"a panicking closure leaves nothing":     panickingClosure,

@@ -69,6 +69,122 @@ func auditRows(t *testing.T, s *db.Store) {
 	}
 }
 
+// auditChain: rows get their place in the chain once, in the order of their ids, and
+// only its beginning can be deleted.
+func auditChain(t *testing.T, s *db.Store) {
+	add := func(i int, actor, action, object string) {
+		tx(t, s, func(tx scheduler.Tx) error {
+			return tx.InsertAudit(bg, scheduler.AuditEntry{At: at(i), Actor: actor, Via: "page", Action: action, Object: object, After: "a\x00b"})
+		})
+	}
+	for i := range 6 {
+		add(i, []string{"anna", "ben"}[i%2], []string{"job.create", "job.update", "user.create"}[i%3], []string{"x", "y"}[i/3])
+	}
+	anchor, head, loose, err := s.AuditLinks(bg)
+	ok(t, err)
+	if anchor.Seq != 0 || head.Seq != 0 || loose != 6 {
+		t.Errorf("before: %v %v %d", anchor, head, loose)
+	}
+	seal := func(most int) {
+		tx(t, s, func(tx scheduler.Tx) error {
+			head, err := tx.AuditHead(bg)
+			if err != nil {
+				return err
+			}
+			rows, err := tx.LooseAudit(bg, most)
+			for _, a := range rows {
+				a.Seq, a.Previous = head.Seq+1, head.Hash
+				a.Hash = scheduler.AuditHash(a)
+				if err := tx.ChainAudit(bg, a); err != nil {
+					return err
+				}
+				head = scheduler.AuditLink{Seq: a.Seq, Hash: a.Hash}
+			}
+			return err
+		})
+	}
+	seal(4)
+	seal(10)
+	seal(10)
+	rows := must(s.AuditChain(bg, 2, 3))
+	if len(rows) != 3 || rows[0].Seq != 3 || rows[2].Seq != 5 || rows[1].Previous != rows[0].Hash || !rows[0].At.Equal(at(2)) {
+		t.Errorf("of the chain: %+v", rows)
+	}
+	verify := func(known string) scheduler.AuditReport {
+		t.Helper()
+		r := must(scheduler.VerifyAudit(bg, s, known))
+		if r.Problem != "" || !r.Seen {
+			t.Errorf("a good chain: %+v", r)
+		}
+		return r
+	}
+	r := verify(rows[0].Hash)
+	if r.Rows != 6 || r.Loose != 0 || r.Head.Seq != 6 {
+		t.Errorf("the report is %+v", r)
+	}
+	if r := must(scheduler.VerifyAudit(bg, s, "nonsense")); r.Seen {
+		t.Error("a hash that is not there was seen")
+	}
+	// What is chained is chained: it is not put anywhere else.
+	wantCode(t, s.InTx(bg, func(tx scheduler.Tx) error { return tx.ChainAudit(bg, rows[0]) }), scheduler.CodeConflict)
+	if again := must(s.AuditChain(bg, 2, 1)); again[0].Hash != rows[0].Hash {
+		t.Errorf("a row was chained again: %+v", again[0])
+	}
+	tx(t, s, func(tx scheduler.Tx) error {
+		n, err := tx.DropAudit(bg, at(3), 2)
+		if n != 2 {
+			t.Errorf("%d rows deleted, want 2", n)
+		}
+		return err
+	})
+	tx(t, s, func(tx scheduler.Tx) error {
+		n, err := tx.DropAudit(bg, at(3), 100)
+		if n != 1 {
+			t.Errorf("%d rows deleted, want 1", n)
+		}
+		return err
+	})
+	if r := verify(rows[0].Hash); r.Rows != 3 || r.Anchor.Seq != 3 {
+		t.Errorf("the rest is %+v", r)
+	}
+	add(7, "ben", "job.create", "z")
+	if r := verify(""); r.Loose != 1 {
+		t.Errorf("a loose row: %+v", r)
+	}
+	auditFilters(t, s)
+}
+
+// auditFilters: rows 3 to 5 and 7 are there.
+func auditFilters(t *testing.T, s *db.Store) {
+	for _, c := range []struct {
+		f    scheduler.AuditFilter
+		want int
+	}{
+		{scheduler.AuditFilter{}, 4},
+		{scheduler.AuditFilter{Actor: "ben"}, 3},
+		{scheduler.AuditFilter{Object: "y"}, 3},
+		{scheduler.AuditFilter{Object: "y", Actor: "ben"}, 2},
+		{scheduler.AuditFilter{Actions: []string{"job.create"}}, 2},
+		{scheduler.AuditFilter{Actions: []string{"job."}}, 3},
+		{scheduler.AuditFilter{Actions: []string{"job.update", "user.create"}}, 2},
+		{scheduler.AuditFilter{Actions: []string{"user."}, Actor: "anna"}, 0},
+		{scheduler.AuditFilter{Actions: []string{"user."}, Actor: "ben"}, 1},
+		{scheduler.AuditFilter{Via: "page"}, 4},
+		{scheduler.AuditFilter{Via: "token"}, 0},
+		{scheduler.AuditFilter{From: at(4)}, 3},
+		{scheduler.AuditFilter{From: at(4), To: at(5)}, 1},
+		{scheduler.AuditFilter{Object: "y", From: at(4), Via: "page", Actions: []string{"job.", "user.create"}}, 2},
+		{scheduler.AuditFilter{Actor: "a\x00'; --"}, 0},
+	} {
+		c.f.Limit = 10
+		got, total, err := s.ListAudit(bg, c.f)
+		ok(t, err)
+		if len(got) != c.want || total.N != int64(c.want) {
+			t.Errorf("%+v: %d of %d, want %d", c.f, len(got), total.N, c.want)
+		}
+	}
+}
+
 func hostileText(t *testing.T, s *db.Store) {
 	bad := "a\x00b\xff'; DROP TABLE jobs; --"
 	j := addJob(t, s, "j")
