@@ -96,6 +96,9 @@ func auditWhere(f scheduler.AuditFilter) *where {
 	if !f.To.IsZero() {
 		w.add("at < ?", micros(f.To))
 	}
+	if f.Below.ID != 0 {
+		w.add("(at, id) < (?, ?)", micros(f.Below.At), f.Below.ID)
+	}
 	return w
 }
 

@@ -72,6 +72,7 @@ var configFields = map[string][]string{
 		"image", "container", "container_name", "command", "argv", "entrypoint", "user", "tty", "delete", "pull", "network", "hostname",
 		"env", "env_files", "dir", "volumes", "volumes_from", "annotations", "stop_signal", "stop_timeout", "memory", "cpus", "pids",
 	},
+	scheduler.ClassExecutor: {"class", "args"},
 	"docker-service": {
 		"image", "command", "argv", "network", "hostname", "dir", "volumes", "user", "tty", "delete", "env", "env_files", "annotations",
 		"memory", "cpus",
@@ -87,7 +88,9 @@ func (r *jobRequest) belongs(key string) bool {
 
 func (r *jobRequest) configValue(key, text string) json.RawMessage {
 	var v any = text
-	if separator, ok := listFields[key]; ok {
+	if key == "args" {
+		return r.list("config.args", text)
+	} else if separator, ok := listFields[key]; ok {
 		v = splitList(text, separator)
 	} else if separator, ok := pairFields[key]; ok {
 		v = r.pairs("config."+key, separator, text)
@@ -101,6 +104,16 @@ func (r *jobRequest) configValue(key, text string) json.RawMessage {
 		v = text != "false" // a checked box without a value is sent as "on"
 	}
 	b, _ := json.Marshal(v) // of texts: it cannot fail
+	return b
+}
+
+// list reads a JSON array whose items may be anything.
+func (r *jobRequest) list(field, text string) json.RawMessage {
+	var items []json.RawMessage
+	if json.Unmarshal([]byte(text), &items) != nil {
+		r.bad(field, `must be a JSON array, like ["a", 2]`)
+	}
+	b, _ := json.Marshal(items) // of what was JSON: it cannot fail
 	return b
 }
 

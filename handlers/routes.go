@@ -59,6 +59,9 @@ func (s *Server) routes() []route {
 		{post, "/executions/:id/stop", s.stopExecution, private},
 		{post, "/executions/:id/retry", s.retryExecution, private},
 
+		{get, "/audit", s.showAudit, private},
+		{get, "/audit/export", s.exportAudit, private},
+
 		{get, "/settings", s.showSettings, private},
 		{get, "/settings/users", s.listUsers, private},
 		{post, "/settings/users", s.createUser, private},
@@ -70,6 +73,15 @@ func (s *Server) routes() []route {
 		{post, "/settings/tokens", s.createToken, private},
 		{del, "/settings/tokens/:id", s.revokeToken, private},
 		{post, "/settings/tokens/:id/revoke", s.revokeToken, private},
+
+		{get, "/settings/classes", s.listClasses, private},
+		{post, "/settings/classes", s.createClass, private},
+		{get, "/settings/classes/:name", s.showClass, private},
+		{put, "/settings/classes/:name", s.updateClass, private},
+		{post, "/settings/classes/:name", s.updateClass, private},
+		{del, "/settings/classes/:name", s.deleteClass, private},
+		{post, "/settings/classes/:name/delete", s.deleteClass, private},
+		{get, "/classes", s.offerClasses, private},
 
 		{get, "/settings/configuration", s.showConfiguration, private},
 		{post, "/settings/configuration/reload", s.reloadConfiguration, private},

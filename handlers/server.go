@@ -104,6 +104,7 @@ type Service interface {
 	FreezeService
 	UserService
 	SessionService
+	ClassService
 }
 
 // Store is what pages read.

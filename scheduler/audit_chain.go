@@ -17,8 +17,10 @@ type AuditFilter struct {
 	Via     string
 	From    time.Time // at or after; zero: no bound
 	To      time.Time // before; zero: no bound
-	Limit   int       // 1 to MaxPage
-	Offset  int
+	// Below selects what follows a row in the list; zero: no bound.
+	Below  AuditEntry
+	Limit  int // 1 to MaxPage
+	Offset int
 }
 
 // AuditLink is a place in the chain of audit rows: a row's number and its hash.

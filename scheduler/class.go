@@ -122,7 +122,30 @@ func (c *JobClass) check(executors map[string]Executor) error {
 	if len(c.Example) > 0 && json.Unmarshal(c.Example, &example) != nil {
 		f.add("example", "must be a JSON array of arguments")
 	}
-	return f.err()
+	if err := f.err(); err != nil {
+		return err
+	}
+	if checker, ok := executors[ClassExecutor].(ClassChecker); ok {
+		return checker.CheckClass(*c)
+	}
+	return nil
+}
+
+// ClassChecker is the executor of classes, as far as it knows templates.
+type ClassChecker interface {
+	// CheckClass says what is wrong with a class's template, or with its example.
+	CheckClass(c JobClass) error
+}
+
+// ClassOf returns the class that a draft names, "" when it names none.
+func (d *Draft) ClassOf() string {
+	var config struct {
+		Class string `json:"class"`
+	}
+	if d.Executor != ClassExecutor || json.Unmarshal(d.Config, &config) != nil {
+		return ""
+	}
+	return config.Class
 }
 
 // ClassResult is the result of a class's run that has ended, from the end of its

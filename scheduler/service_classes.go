@@ -88,10 +88,41 @@ func (s *Service) Class(name string) (found JobClass, known []string, ok bool) {
 	return found, known, ok
 }
 
-// SaveClass stores a class of the catalogue, new or in the place of the one of its
-// name. It needs the role admin: a template may use the server's environment.
-// CodeConflict: a file declares it.
-func (s *Service) SaveClass(ctx context.Context, by Principal, c JobClass) error {
+// knownClass refuses a class that is not in the catalogue, unless the job names it
+// already: before is that job, nil for a new one.
+func (s *Service) knownClass(d, before *Draft) error {
+	name := d.ClassOf()
+	if name == "" || before != nil && before.ClassOf() == name {
+		return nil
+	}
+	if _, known, ok := s.Class(name); !ok {
+		return Invalid("config.class", "there is no job class %q; known are %s", cut(name, 80), strings.Join(known, ", "))
+	}
+	return nil
+}
+
+// auditClass is a class as an audit row shows it: jobs' configurations can have
+// secrets, and so can templates.
+func auditClass(c JobClass) map[string]any {
+	return map[string]any{
+		"name": c.Name, "notes": c.Notes, "executor": c.Executor, "arguments": c.Arguments, "template": maskConfig(c.Template), "example": c.Example,
+	}
+}
+
+// CreateClass stores a new class of the catalogue. It needs the role admin: a
+// template may use the server's environment. A built-in class of its name gives way.
+// CodeConflict: there is one of that name.
+func (s *Service) CreateClass(ctx context.Context, by Principal, c JobClass) error {
+	return s.saveClass(ctx, by, "class.create", c)
+}
+
+// UpdateClass changes a class that was made by CreateClass, by its name. It needs
+// the role admin.
+func (s *Service) UpdateClass(ctx context.Context, by Principal, c JobClass) error {
+	return s.saveClass(ctx, by, "class.update", c)
+}
+
+func (s *Service) saveClass(ctx context.Context, by Principal, action string, c JobClass) error {
 	if err := authorize(by, Admin, "changing job classes"); err != nil {
 		return err
 	}
@@ -99,7 +130,7 @@ func (s *Service) SaveClass(ctx context.Context, by Principal, c JobClass) error
 	if err := c.check(s.Executors); err != nil {
 		return err
 	}
-	return s.changeClasses(ctx, by, c.Name, &c)
+	return s.changeClasses(ctx, by, action, c.Name, &c)
 }
 
 // DeleteClass deletes a class that was made on the page; jobs that name it fail
@@ -108,37 +139,36 @@ func (s *Service) DeleteClass(ctx context.Context, by Principal, name string) er
 	if err := authorize(by, Admin, "changing job classes"); err != nil {
 		return err
 	}
-	return s.changeClasses(ctx, by, name, nil)
+	return s.changeClasses(ctx, by, "class.delete", name, nil)
 }
 
 // changeClasses stores a class, or deletes it. The lock is held over the
 // transaction, so that two changes do not lose one.
-func (s *Service) changeClasses(ctx context.Context, by Principal, name string, to *JobClass) error {
+func (s *Service) changeClasses(ctx context.Context, by Principal, action, name string, to *JobClass) error {
 	s.classes.mu.Lock()
 	defer s.classes.mu.Unlock()
 	if d, declared := s.classes.declared[name]; declared {
 		return Errorf(CodeConflict, "the job class %s is declared in %s; it is changed there", name, d.Source)
 	}
-	before, exists := s.classes.made[name]
+	stored, exists := s.classes.made[name]
 	made := maps.Clone(s.classes.made)
 	if made == nil {
 		made = map[string]JobClass{}
 	}
-	action, old, now := "class.update", any(before), any(to)
+	var before, after any
 	switch {
-	case to == nil && !exists:
+	case action == "class.create" && exists:
+		return Errorf(CodeConflict, "there is a job class %s already", cut(name, 80))
+	case action == "class.create" && len(made) >= maxClasses:
+		return Errorf(CodeConflict, "at most %d job classes", maxClasses)
+	case action != "class.create" && !exists:
 		return Errorf(CodeNotFound, "there is no job class %s that was made here", cut(name, 80))
-	case to == nil:
-		action, now = "class.delete", nil
-		delete(made, name)
-	case !exists:
-		action, old = "class.create", nil
-		if len(made) >= maxClasses {
-			return Errorf(CodeConflict, "at most %d job classes", maxClasses)
-		}
+	case exists:
+		before = auditClass(stored)
 	}
+	delete(made, name)
 	if to != nil {
-		made[name] = *to
+		made[name], after = *to, auditClass(*to)
 	}
 	text, err := json.Marshal(made)
 	if err != nil {
@@ -148,7 +178,7 @@ func (s *Service) changeClasses(ctx context.Context, by Principal, name string, 
 		if err := tx.PutSetting(ctx, settingClasses, string(text)); err != nil {
 			return err
 		}
-		return tx.InsertAudit(ctx, s.audit(by, action, name, old, now))
+		return tx.InsertAudit(ctx, s.audit(by, action, name, before, after))
 	})
 	if err == nil {
 		s.classes.made = made

@@ -17,6 +17,16 @@ func (s *Service) CreateJob(ctx context.Context, by Principal, d Draft, origin O
 	if err := s.submitting(by, "creating a job"); err != nil {
 		return Job{}, err
 	}
+	if err := s.knownClass(&d, nil); err != nil {
+		return Job{}, err
+	}
+	return s.createJob(ctx, by, d, origin)
+}
+
+func (s *Service) createJob(ctx context.Context, by Principal, d Draft, origin Origin) (Job, error) {
+	if err := s.submitting(by, "creating a job"); err != nil {
+		return Job{}, err
+	}
 	d.Normalize()
 	if err := s.validate(ctx, &d); err != nil {
 		return Job{}, err
@@ -59,6 +69,22 @@ func (s *Service) createIn(ctx context.Context, tx Tx, fx *effects, by Principal
 // editor. version is the one the change was made from, 0 for any; CodeConflict:
 // the job changed meanwhile, or the new name is taken.
 func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, version int64, d Draft) (Job, error) {
+	if err := s.submitting(by, "changing a job"); err != nil {
+		return Job{}, err
+	}
+	if d.Executor == ClassExecutor {
+		stored, err := s.Store.JobByName(ctx, name)
+		if err != nil {
+			return Job{}, err
+		}
+		if err := s.knownClass(&d, &stored.Draft); err != nil {
+			return Job{}, err
+		}
+	}
+	return s.updateJob(ctx, by, name, version, d)
+}
+
+func (s *Service) updateJob(ctx context.Context, by Principal, name string, version int64, d Draft) (Job, error) {
 	if err := s.submitting(by, "changing a job"); err != nil {
 		return Job{}, err
 	}

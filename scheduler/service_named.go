@@ -18,14 +18,15 @@ func (j *Job) Title() string {
 // maxNamesakes is how many jobs may have one title.
 const maxNamesakes = 10_000
 
-// CreateJobTitled is CreateJob for clients whose names of jobs are not unique: when
+// CreateJobTitled is CreateJob for clients who make jobs before their classes, and
+// whose names of jobs are not unique: when
 // the name is taken the job gets the next one that is free ("backup 2"), and the
 // name that was wanted as its display name.
 func (s *Service) CreateJobTitled(ctx context.Context, by Principal, d Draft, origin Origin) (Job, error) {
 	var j Job
 	err := named(d.Name, func(name, title string) (err error) {
 		d.Name, d.DisplayName = name, title
-		j, err = s.CreateJob(ctx, by, d, origin)
+		j, err = s.createJob(ctx, by, d, origin)
 		return err
 	})
 	return j, err
@@ -36,12 +37,12 @@ func (s *Service) CreateJobTitled(ctx context.Context, by Principal, d Draft, or
 func (s *Service) UpdateJobTitled(ctx context.Context, by Principal, j Job, d Draft) (Job, error) {
 	if d.Name == j.Title() {
 		d.Name, d.DisplayName = j.Name, j.DisplayName
-		return s.UpdateJob(ctx, by, j.Name, j.Version, d)
+		return s.updateJob(ctx, by, j.Name, j.Version, d)
 	}
 	var changed Job
 	err := named(d.Name, func(name, title string) (err error) {
 		d.Name, d.DisplayName = name, title
-		changed, err = s.UpdateJob(ctx, by, j.Name, j.Version, d)
+		changed, err = s.updateJob(ctx, by, j.Name, j.Version, d)
 		return err
 	})
 	return changed, err

@@ -28,6 +28,10 @@ var configFields = func() map[string][]configField {
 }()
 
 var hostFields = map[string][]configField{
+	scheduler.ClassExecutor: {
+		{Key: "class", Label: "Job class", Placeholder: "jobs.reports.Monthly", Hint: "A name of the catalogue in the settings.", List: "classes"},
+		{Key: "args", Label: "Arguments", Rows: 3, Placeholder: `["2026-11", 2]`, Hint: "A JSON array; its items may be anything."},
+	},
 	"shell": {
 		{Key: "command", Label: "Command", Rows: 4, Placeholder: "/usr/local/bin/backup --all", Hint: "A script for the shell."},
 		{
@@ -59,7 +63,7 @@ var hostFields = map[string][]configField{
 }
 
 // configKinds are the executors that the form has, in its order.
-var configKinds = []string{"shell", "http", "docker-exec", "docker-run", "docker-service"}
+var configKinds = []string{"shell", "http", "docker-exec", "docker-run", "docker-service", scheduler.ClassExecutor}
 
 // ConfigPrefix begins the names of an executor's fields in the form. Those of the
 // Docker executors are told apart: all of them have a command.
@@ -78,6 +82,11 @@ func ConfigKeys(executor string) []string {
 		keys[i] = f.Key
 	}
 	return keys
+}
+
+// hasMore reports whether an executor has fields that are folded away.
+func hasMore(executor string) bool {
+	return slices.ContainsFunc(configFields[executor], func(f configField) bool { return f.More })
 }
 
 func configLabel(executor, key string) string {

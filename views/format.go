@@ -238,6 +238,8 @@ func executorLabel(kind string) string {
 		return "New container"
 	case "docker-service":
 		return "Swarm service"
+	case scheduler.ClassExecutor:
+		return "Job class"
 	default:
 		return kind
 	}
@@ -268,6 +270,8 @@ func executorIcon(kind string) string {
 		return "globe"
 	case "docker-exec", "docker-run", "docker-service":
 		return "container"
+	case scheduler.ClassExecutor:
+		return "list-checks"
 	default:
 		return "server"
 	}

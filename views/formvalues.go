@@ -179,6 +179,20 @@ func durationValue(d time.Duration) string {
 // lineFields are the lists of which the form has an entry a line.
 var lineFields = map[string]bool{"argv": true, "env_files": true, "volumes": true, "volumes_from": true}
 
+// listText is a list whose items may be anything.
+func listText(list []any) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(list) != nil {
+		return ""
+	}
+	return strings.TrimSpace(b.String())
+}
+
 func configValue(key string, x any) string {
 	switch x := x.(type) {
 	case nil:
@@ -206,6 +220,9 @@ func configValue(key string, x any) string {
 		slices.Sort(lines)
 		return strings.Join(lines, "\n")
 	case []any:
+		if key == "args" {
+			return listText(x)
+		}
 		parts := make([]string, len(x))
 		lines := true
 		for i, v := range x {

@@ -23,6 +23,7 @@ const (
 	NavNow        Nav = "now"
 	NavJobs       Nav = "jobs"
 	NavExecutions Nav = "executions"
+	NavAudit      Nav = "audit"
 	NavSettings   Nav = "settings"
 )
 

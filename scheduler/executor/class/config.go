@@ -58,7 +58,7 @@ func parse(config json.RawMessage) (c Config, err error) {
 func (c *Config) words() []string {
 	words := make([]string, len(c.Args))
 	for i, a := range c.Args {
-		if json.Unmarshal(a, &words[i]) != nil {
+		if json.Unmarshal(a, &words[i]) != nil || words[i] == "" && a[0] != '"' {
 			words[i] = string(compact(a))
 		}
 	}

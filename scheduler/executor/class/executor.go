@@ -42,11 +42,7 @@ func (x *Executor) Execute(ctx context.Context, t scheduler.Task, out scheduler.
 	case scheduler.ClassPython:
 		return x.python(ctx, t, c, entry, out)
 	}
-	names := make([]string, len(entry.Arguments))
-	for i, a := range entry.Arguments {
-		names[i] = a.Description
-	}
-	config, err := c.filling(names).fill(entry.Template)
+	config, err := c.filling(entry.Arguments).fill(entry.Template)
 	if err != nil {
 		return failed(err.Error())
 	}
@@ -77,8 +73,7 @@ func (x *Executor) delegate(ctx context.Context, t scheduler.Task, kind string, 
 // noop returns as many arguments as the class has.
 func (c *Config) noop(entry scheduler.JobClass, out scheduler.OutputWriter) scheduler.Result {
 	if len(c.Args) < len(entry.Arguments) {
-		f := filling{words: c.words()}
-		return failed(f.missing(len(c.Args) + 1).Error())
+		return failed(c.filling(entry.Arguments).missing(len(c.Args) + 1).Error())
 	}
 	args := c.Args
 	if n := len(entry.Arguments); n > 0 {

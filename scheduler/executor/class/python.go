@@ -36,11 +36,9 @@ type Python struct {
 }
 
 func (x *Executor) python(ctx context.Context, t scheduler.Task, c Config, entry scheduler.JobClass, out scheduler.OutputWriter) scheduler.Result {
-	var p Python
-	if len(entry.Template) > 0 {
-		if err := json.Unmarshal(entry.Template, &p); err != nil {
-			return failed(scheduler.ClassFault + "its template is not valid: " + err.Error())
-		}
+	p, err := parsePython(entry.Template)
+	if err != nil {
+		return failed(scheduler.ClassFault + whyNot(err))
 	}
 	env := maps.Clone(p.Env)
 	if env == nil {

@@ -8,10 +8,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"belfry/scheduler"
 )
 
-// hole is what stands for arguments in a template.
-var hole = regexp.MustCompile(`\{\{\s*(?:(args|json|argv)|(\d{1,3})|json\s+(\d{1,3})|env\s+([A-Za-z_][A-Za-z0-9_]*))\s*\}\}`)
+// holePattern is what stands for arguments in a template.
+var holePattern = regexp.MustCompile(`\{\{\s*(?:(args|json|argv)|(\d{1,3})|json\s+(\d{1,3})|env\s+([A-Za-z_][A-Za-z0-9_]*))\s*\}\}`)
 
 // argvItem is the item of a list that all arguments take the place of.
 var argvItem = regexp.MustCompile(`^\{\{\s*argv\s*\}\}$`)
@@ -20,11 +22,11 @@ var argvItem = regexp.MustCompile(`^\{\{\s*argv\s*\}\}$`)
 type filling struct {
 	raw   []json.RawMessage
 	words []string
-	names []string // of arguments, for what is missing
+	names []scheduler.ClassArgument // for what is missing
 	env   func(string) (string, bool)
 }
 
-func (c *Config) filling(names []string) filling {
+func (c *Config) filling(names []scheduler.ClassArgument) filling {
 	return filling{raw: c.Args, words: c.words(), names: names, env: os.LookupEnv}
 }
 
@@ -78,8 +80,8 @@ func (f filling) list(key string, items []any) (any, error) {
 }
 
 func (f filling) text(text string, quoted bool) (_ string, err error) {
-	filled := hole.ReplaceAllStringFunc(text, func(found string) string {
-		m := hole.FindStringSubmatch(found)
+	filled := holePattern.ReplaceAllStringFunc(text, func(found string) string {
+		m := holePattern.FindStringSubmatch(found)
 		switch {
 		case m[1] == "args" || m[1] == "argv":
 			return quoteAll(f.words)
@@ -113,7 +115,7 @@ func (f filling) text(text string, quoted bool) (_ string, err error) {
 func (f filling) missing(n int) error {
 	name := ""
 	if n >= 1 && n <= len(f.names) {
-		name = " (" + f.names[n-1] + ")"
+		name = " (" + f.names[n-1].Description + ")"
 	}
 	return fmt.Errorf("argument %d%s is missing: %d given", n, name, len(f.words))
 }
@@ -128,14 +130,11 @@ func quoteAll(words []string) string {
 }
 
 func array(items []json.RawMessage) []byte {
-	if items == nil {
-		return []byte("[]")
+	parts := make([][]byte, len(items))
+	for i, raw := range items {
+		parts[i] = compact(raw)
 	}
-	b, err := json.Marshal(items)
-	if err != nil {
-		return []byte("[]")
-	}
-	return b
+	return append(append([]byte("["), bytes.Join(parts, []byte(","))...), ']')
 }
 
 func compact(raw json.RawMessage) []byte {
