@@ -322,7 +322,7 @@ func TestFormFieldsAreRead(t *testing.T) {
 		found++
 		known := configFields[m[1]]
 		if m[1] == "config" {
-			known = slices.Concat(configFields["shell"], configFields["http"])
+			known = slices.Concat(configFields["shell"], configFields["http"], configFields[scheduler.ClassExecutor])
 		}
 		if !slices.Contains(known, m[2]) {
 			t.Errorf("%s is not read", m[0])

@@ -86,6 +86,19 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{path: "/settings/configuration"}, 200},
 		{ask{method: "POST", path: "/settings/configuration/reload"}, 200},
 		{ask{path: "/containers"}, 200},
+		{ask{path: "/classes"}, 200},
+		{ask{path: "/settings/classes"}, 200},
+		{ask{method: "POST", path: "/settings/classes", body: `{"name":"a.B","executor":"shell","template":{"command":"echo {{args}}"},"arguments":[{"description":"what"}],"example":["x"]}`}, 201},
+		{ask{method: "POST", path: "/settings/classes", body: `{"name":"a.B","executor":"noop"}`}, 409},
+		{ask{method: "PUT", path: "/settings/classes/a.B", body: `{"executor":"noop","notes":"does nothing"}`}, 200},
+		{ask{path: "/settings/classes/a.B"}, 200},
+		{ask{method: "DELETE", path: "/settings/classes/a.B"}, 204},
+		{ask{path: "/settings/classes/a.B"}, 404},
+		{ask{path: "/audit"}, 200},
+		{ask{path: "/audit?action=job.&actor=bob&limit=5"}, 200},
+		{ask{path: "/audit?from=yesterday"}, 400},
+		{ask{path: "/audit/export?format=json"}, 200},
+		{ask{path: "/audit/export?format=xml"}, 400},
 		{ask{method: "POST", path: "/settings/tokens", body: `{"name":"ci","role":"viewer","ttl":"720h"}`}, 201},
 		{ask{method: "DELETE", path: "/settings/tokens/" + token.ID}, 204},
 		{ask{method: "POST", path: "/login", body: `{"username":"bob","password":"12345678"}`}, 303},
@@ -114,7 +127,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	d := description(t)
 	pages := []string{
 		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
-		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
+		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "POST /settings/classes/{name}", "POST /settings/classes/{name}/delete", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 	}
 	described := map[string]bool{}
 	for path, item := range d.doc.Paths.Map() {

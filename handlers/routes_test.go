@@ -16,9 +16,13 @@ import (
 // of TestEveryRouteAsksWhoItIs, too.
 const golden = `
 DELETE /jobs/:name
+DELETE /settings/classes/:name
 DELETE /settings/tokens/:id
 DELETE /settings/users/:name
 GET /
+GET /audit
+GET /audit/export
+GET /classes
 GET /containers
 GET /events
 GET /executions
@@ -36,6 +40,8 @@ GET /login
 GET /openapi.json
 GET /robots.txt
 GET /settings
+GET /settings/classes
+GET /settings/classes/:name
 GET /settings/configuration
 GET /settings/tokens
 GET /settings/users
@@ -54,6 +60,9 @@ POST /jobs/:name/unpause
 POST /jobs/preview
 POST /login
 POST /logout
+POST /settings/classes
+POST /settings/classes/:name
+POST /settings/classes/:name/delete
 POST /settings/configuration/reload
 POST /settings/tokens
 POST /settings/tokens/:id/revoke
@@ -63,6 +72,7 @@ POST /settings/users/:name/password
 POST /settings/users/:name/role
 POST /unfreeze
 PUT /jobs/:name
+PUT /settings/classes/:name
 `
 
 func TestRoutes(t *testing.T) {
@@ -172,6 +182,18 @@ func TestRoles(t *testing.T) {
 		{"POST", "/settings/users/admin/password", scheduler.Admin, `{"password":"12345678"}`, url.Values{"password": {"12345678"}}},
 		{"DELETE", "/settings/users/bob", scheduler.Admin, "", nil},
 		{"POST", "/settings/users/bob/delete", scheduler.Admin, "", nil},
+		{"GET", "/audit", scheduler.Viewer, "", nil},
+		{"GET", "/audit?action=job.", scheduler.Viewer, "", nil},
+		{"GET", "/audit?action=user.", scheduler.Admin, "", nil},
+		{"GET", "/audit/export?format=csv&action=session.", scheduler.Admin, "", nil},
+		{"GET", "/classes", scheduler.Editor, "", nil},
+		{"GET", "/settings/classes", scheduler.Admin, "", nil},
+		{"GET", "/settings/classes/simple_scheduler.jobs.shell_job.ShellJob", scheduler.Admin, "", nil},
+		{"POST", "/settings/classes", scheduler.Admin, `{"name":"a.B","executor":"noop"}`, url.Values{"name": {"a.B"}, "executor": {"noop"}}},
+		{"PUT", "/settings/classes/a.B", scheduler.Admin, `{"executor":"noop"}`, url.Values{"executor": {"noop"}}},
+		{"POST", "/settings/classes/a.B", scheduler.Admin, `{"executor":"noop"}`, url.Values{"executor": {"noop"}}},
+		{"DELETE", "/settings/classes/a.B", scheduler.Admin, "", nil},
+		{"POST", "/settings/classes/a.B/delete", scheduler.Admin, "", nil},
 		{"GET", "/settings/tokens", scheduler.Admin, "", nil},
 		{"POST", "/settings/tokens", scheduler.Admin, `{"name":"t","role":"admin"}`, url.Values{"name": {"t"}, "role": {"admin"}}},
 		{"DELETE", "/settings/tokens/TOKEN", scheduler.Admin, "", nil},
