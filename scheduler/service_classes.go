@@ -39,15 +39,11 @@ func (s *Service) LoadClasses(ctx context.Context) error {
 	return nil
 }
 
-// CheckClasses says what is wrong with classes, by the first one that is not valid.
-func (s *Service) CheckClasses(list []JobClass) error {
-	for _, c := range list {
-		if err := c.check(s.Executors); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// CheckClass says what is wrong with a class.
+func (s *Service) CheckClass(c JobClass) error { return CheckClass(c, s.Executors) }
+
+// CheckClass says what is wrong with a class that executors are to run.
+func CheckClass(c JobClass, executors map[string]Executor) error { return c.check(executors) }
 
 // DeclareClasses makes list the classes that files declare.
 func (s *Service) DeclareClasses(list []JobClass) {

@@ -144,6 +144,10 @@ func (c *configuration) reload(ctx context.Context, by scheduler.Principal) (don
 	if err := next.global.Merge(next.changed); err != nil {
 		return done, err
 	}
+	classes, problems := checkClasses(set.Classes, c.service.CheckClass)
+	if len(problems) > 0 {
+		return done, invalidFiles(problems)
+	}
 	var all []scheduler.Declaration
 	if len(c.files) > 0 { // without any, jobs of earlier files stay as they are
 		all = append(all, scheduler.Declaration{Origin: scheduler.OriginFile, Jobs: declared(set.Jobs)})
@@ -154,9 +158,23 @@ func (c *configuration) reload(ctx context.Context, by scheduler.Principal) (don
 	if err := c.service.SetDefaults(scheduler.Defaults{Notify: next.global.Notify()}); err != nil {
 		return done, err
 	}
+	if len(c.files) > 0 {
+		c.service.DeclareClasses(classes)
+	}
 	c.now.Store(next)
 	c.apply(next.global)
 	return done, nil
+}
+
+// checkClasses are the job classes of files, or what is wrong with them.
+func checkClasses(list []jobfile.Class, check func(scheduler.JobClass) error) (all []scheduler.JobClass, problems jobfile.Problems) {
+	for _, c := range list {
+		if err := check(c.JobClass); err != nil {
+			problems = append(problems, c.Problems(err)...)
+		}
+		all = append(all, c.JobClass)
+	}
+	return all, problems
 }
 
 // changedGlobal reads what was changed of [global] through the API.

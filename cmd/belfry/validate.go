@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 
 	"belfry/scheduler"
+	"belfry/scheduler/executor/class"
 	"belfry/scheduler/executor/docker"
 	"belfry/scheduler/executor/shell"
 	"belfry/scheduler/executor/web"
@@ -30,6 +32,10 @@ func (c *validateCmd) Run(con *console) error {
 	executors, err := checkers()
 	if err != nil {
 		return err
+	}
+	check := func(c scheduler.JobClass) error { return scheduler.CheckClass(c, executors) }
+	if _, problems := checkClasses(set.Classes, check); len(problems) > 0 {
+		return wrongFiles(con, problems)
 	}
 	d := scheduler.Declaration{Origin: scheduler.OriginFile, Jobs: declared(set.Jobs)}
 	elsewhere, err := scheduler.CheckDeclaration(d, executors, notify.Senders())
@@ -61,8 +67,10 @@ func checkers() (map[string]scheduler.Executor, error) {
 		return nil, err
 	}
 	engine := docker.New(docker.Options{Disabled: true})
-	return map[string]scheduler.Executor{
+	all := map[string]scheduler.Executor{
 		"shell": sh, "http": web.New(log),
 		"docker-exec": engine.Exec(), "docker-run": engine.RunContainer(), "docker-service": engine.Service(),
-	}, nil
+	}
+	all[scheduler.ClassExecutor] = &class.Executor{Executors: maps.Clone(all)}
+	return all, nil
 }

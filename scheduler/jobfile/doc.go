@@ -17,8 +17,8 @@
 // value at a ; or # without a word ("0 0 * * MON#1" became weekly).
 //
 //   - Sections: [job-exec "name"], job-run, job-local, job-service-run (or
-//     job-service), job-http, and [global], [docker], [cors]. Each may stand once
-//     in a file; the last three may stand in several files.
+//     job-service), job-http, [class "name"] for a job class, and [global], [docker],
+//     [cors]. Each may stand once in a file; the last three may stand in several files.
 //   - A line is "key = value" or "key: value". Upper and lower case, - and _ make
 //     no difference in keys. A list key is repeated, one value each time; any other
 //     key may stand once.

@@ -10,17 +10,18 @@ const (
 	kindGlobal = "global"
 	kindDocker = "docker"
 	kindCORS   = "cors"
+	kindClass  = "class"
 )
 
 // kinds are the sections by the normal form of their names.
 var kinds = map[string]string{
 	"jobexec": string(Exec), "jobrun": string(Run), "joblocal": string(Local),
 	"jobservicerun": string(Service), "jobservice": string(Service), "jobhttp": string(HTTP),
-	"global": kindGlobal, "docker": kindDocker, "cors": kindCORS,
+	"global": kindGlobal, "docker": kindDocker, "cors": kindCORS, "class": kindClass,
 }
 
 // sectionNames are the names of sections as they are suggested.
-var sectionNames = []string{"job-exec", "job-run", "job-local", "job-service-run", "job-http", "global", "docker", "cors"}
+var sectionNames = []string{"job-exec", "job-run", "job-local", "job-service-run", "job-http", "global", "docker", "cors", "class"}
 
 // foreign says what to do with the sections of Ofelia that are not here.
 var foreign = map[string]string{
@@ -63,19 +64,23 @@ func (p *parser) header(line string) section {
 	return s
 }
 
-// sectionName reads what follows the kind of a section: the name of a job.
+// sectionName reads what follows the kind of a section: the name of a job, or of a
+// class.
 func (p *parser) sectionName(s *section, kind, word, name string) bool {
 	plain, err := unquote(name)
-	job := slices.Contains(Types, Type(kind))
+	what, named := "job", slices.Contains(Types, Type(kind))
+	if kind == kindClass {
+		what, named = "class", true
+	}
 	switch {
 	case err != nil:
 		p.problems.add(p.file, s.line, "", "the section's name: %s", err)
-	case !job && name != "":
+	case !named && name != "":
 		p.problems.add(p.file, s.line, "", "[%s] has no name", word)
-	case job && strings.TrimSpace(plain) == "":
-		p.problems.add(p.file, s.line, "", `the job needs a name: [%s "name"]`, word)
+	case named && strings.TrimSpace(plain) == "":
+		p.problems.add(p.file, s.line, "", `the %s needs a name: [%s "name"]`, what, word)
 	case plain == name && strings.ContainsAny(name, " \t\"'`"):
-		p.problems.add(p.file, s.line, "", `the job's name has to stand in quotes: [%s "name"]`, word)
+		p.problems.add(p.file, s.line, "", `the %s's name has to stand in quotes: [%s "name"]`, what, word)
 	default:
 		s.name = strings.TrimSpace(plain)
 		return true

@@ -12,10 +12,11 @@ import (
 
 // Set is what configuration files say, together.
 type Set struct {
-	Files  []string // that were read, in order
-	Global Global
-	CORS   CORS
-	Jobs   []Job // as they stand in the files
+	Files   []string // that were read, in order
+	Global  Global
+	CORS    CORS
+	Jobs    []Job // as they stand in the files
+	Classes []Class
 }
 
 // Load reads files. A name with *, ? or [ is a pattern; one that matches nothing
@@ -119,6 +120,7 @@ func (l *loader) finish() *Set {
 			cors.note(assign(corsFields, &set.CORS, s, l.problems), s, l.problems)
 		}
 	}
+	l.finishClasses(set)
 	first := map[string]string{}
 	for i := range l.sections {
 		s := &l.sections[i]
@@ -134,6 +136,23 @@ func (l *loader) finish() *Set {
 		set.Jobs = append(set.Jobs, j)
 	}
 	return set
+}
+
+func (l *loader) finishClasses(set *Set) {
+	first := map[string]string{}
+	for i := range l.sections {
+		s := &l.sections[i]
+		if s.kind != kindClass {
+			continue
+		}
+		c := readClass(s, l.problems)
+		if place, again := first[c.Name]; again {
+			l.problems.add(s.file, s.line, "", "the job class %q is declared twice, first at %s", c.Name, place)
+			continue
+		}
+		first[c.Name] = c.Source
+		set.Classes = append(set.Classes, c)
+	}
 }
 
 // once remembers where keys stand that several sections may have.

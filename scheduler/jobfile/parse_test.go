@@ -133,7 +133,7 @@ func TestParseRefusesLines(t *testing.T) {
 		{"no key", "[global]\n= x", `f:2: has no key before the '='`},
 		{"no bracket", "[global", "f:1: the section's ] is missing"},
 		{"behind the bracket", "[global] x", `f:1: nothing but a comment may follow the section's ], found "x"`},
-		{"unknown section", "[job-exce \"a\"]\nfoo = bar", `f:1: [job-exce "a"] is not a section that is known (did you mean "job-exec"?); there are job-exec, job-run, job-local, job-service-run, job-http, global, docker, cors`},
+		{"unknown section", "[job-exce \"a\"]\nfoo = bar", `f:1: [job-exce "a"] is not a section that is known (did you mean "job-exec"?); there are job-exec, job-run, job-local, job-service-run, job-http, global, docker, cors, class`},
 		{"compose", "[job-compose \"a\"]", "f:1: job-compose is not supported; use a [job-local] whose command is docker compose"},
 		{"webhook", "[webhook \"a\"]", "f:1: webhook sections are not supported; use slack-webhook in [global] or in the job"},
 		{"no name", "[job-exec]", `f:1: the job needs a name: [job-exec "name"]`},
