@@ -91,13 +91,14 @@ type appliedOut struct {
 	Removed int `json:"removed"`
 }
 
-// listContainers is for the field of the form that names one.
+// listContainers is for the field of the form that names one: it offers nothing
+// while the engine does not answer.
 func (s *Server) listContainers(c echo.Context) error {
 	if err := needs(c, scheduler.Editor, "seeing containers"); err != nil {
 		return err
 	}
 	list, err := s.Containers(c.Request().Context())
-	if err != nil {
+	if err != nil && form(c.Request()) == asJSON {
 		return scheduler.Errorf(scheduler.CodeUnavailable, "the Docker engine does not answer")
 	}
 	slices.SortFunc(list, func(a, b Container) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })

@@ -12,10 +12,12 @@ import (
 
 // How a form writes the fields of configurations that are not one text.
 var (
-	listFields = map[string]string{"argv": "\n", "env_files": "\n", "expect_codes": ","}
-	pairFields = map[string]string{"env": "=", "headers": ":"}
-	flagFields = []string{"follow_redirects", "insecure_skip_verify"}
-	sizeFields = []string{"max_body"}
+	listFields   = map[string]string{"argv": "\n", "env_files": "\n", "volumes": "\n", "volumes_from": "\n", "expect_codes": ","}
+	pairFields   = map[string]string{"env": "=", "annotations": "=", "headers": ":"}
+	flagFields   = []string{"follow_redirects", "insecure_skip_verify", "tty", "privileged", "delete"}
+	countFields  = []string{"max_body", "pids"}
+	sizeFields   = []string{"memory"}
+	factorFields = []string{"cpus"}
 )
 
 // formConfig makes the configuration of the config.* fields. It begins with what
@@ -27,8 +29,9 @@ func (r *jobRequest) formConfig(values url.Values, stored *scheduler.Job) {
 		_ = json.Unmarshal(stored.Config, &config) // it was an object when it was stored
 		shown = views.FormValues(stored.Draft)
 	}
+	prefix := formPrefix(values, r.draft.Executor)
 	for name, value := range values {
-		key, ok := strings.CutPrefix(name, "config.")
+		key, ok := strings.CutPrefix(name, prefix)
 		text := strings.ReplaceAll(value[len(value)-1], "\r\n", "\n")
 		switch {
 		case !ok || !r.belongs(key) || sameText(shown[name], text) && config[key] != nil:
@@ -45,12 +48,33 @@ func (r *jobRequest) formConfig(values url.Values, stored *scheduler.Job) {
 	r.draft.Config, _ = json.Marshal(config) // of raw messages and texts: it cannot fail
 }
 
+// formPrefix begins the names of an executor's fields. Programs write config.KEY
+// whatever it is.
+func formPrefix(values url.Values, executor string) string {
+	prefix := views.ConfigPrefix(executor)
+	for name := range values {
+		if strings.HasPrefix(name, prefix) {
+			return prefix
+		}
+	}
+	return "config."
+}
+
 // configFields are the fields of each executor: a form sends those of all.
 var configFields = map[string][]string{
 	"shell": {"command", "argv", "env", "dir", "user", "stdin", "umask", "shell", "env_files"},
 	"http": {
 		"url", "method", "headers", "body", "timeout", "expect_codes", "expect_body", "follow_redirects", "insecure_skip_verify",
 		"ca_file", "client_cert_file", "client_key_file", "max_body",
+	},
+	"docker-exec": {"container", "command", "argv", "user", "tty", "env", "env_files", "dir", "privileged"},
+	"docker-run": {
+		"image", "container", "container_name", "command", "argv", "entrypoint", "user", "tty", "delete", "pull", "network", "hostname",
+		"env", "env_files", "dir", "volumes", "volumes_from", "annotations", "stop_signal", "stop_timeout", "memory", "cpus", "pids",
+	},
+	"docker-service": {
+		"image", "command", "argv", "network", "hostname", "dir", "volumes", "user", "tty", "delete", "env", "env_files", "annotations",
+		"memory", "cpus",
 	},
 }
 
@@ -67,8 +91,12 @@ func (r *jobRequest) configValue(key, text string) json.RawMessage {
 		v = splitList(text, separator)
 	} else if separator, ok := pairFields[key]; ok {
 		v = r.pairs("config."+key, separator, text)
-	} else if slices.Contains(sizeFields, key) {
+	} else if slices.Contains(countFields, key) {
 		v = r.number("config."+key, text)
+	} else if slices.Contains(sizeFields, key) {
+		v = r.size("config."+key, text)
+	} else if slices.Contains(factorFields, key) {
+		v = r.factor("config."+key, text)
 	} else if slices.Contains(flagFields, key) {
 		v = text != "false" // a checked box without a value is sent as "on"
 	}

@@ -39,6 +39,9 @@ func (s *Server) editJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if j.Origin.Declared() {
+		return scheduler.Errorf(scheduler.CodeConflict, "job %s is defined in %s; it is changed there", j.Name, j.Source)
+	}
 	return s.formPage(c, http.StatusOK, views.JobFormProps{Job: j.Name, Version: j.Version, Values: views.FormValues(j.Draft)})
 }
 
@@ -135,7 +138,7 @@ func (s *Server) refuseJob(c echo.Context, r *jobRequest, stored *scheduler.Job,
 	if r.form == nil || form(c.Request()) == asJSON || !conflict && domain.Code != scheduler.CodeInvalid {
 		return err
 	}
-	props := views.JobFormProps{Values: typed(r.form), Errors: fieldMap(inForm(domain.Fields))}
+	props := views.JobFormProps{Values: typed(r.form), Errors: fieldMap(inForm(domain.Fields, r.draft.Executor))}
 	if stored != nil {
 		props.Job, props.Version = stored.Name, r.version
 	}
@@ -145,10 +148,14 @@ func (s *Server) refuseJob(c echo.Context, r *jobRequest, stored *scheduler.Job,
 	return s.formPage(c, http.StatusUnprocessableEntity, props)
 }
 
-// inForm names the fields that are two in the form by the first of them.
-func inForm(fields []scheduler.FieldError) []scheduler.FieldError {
+// inForm names fields as the form does: those that are two there by the first of
+// them.
+func inForm(fields []scheduler.FieldError, executor string) []scheduler.FieldError {
 	fields = slices.Clone(fields)
 	for i := range fields {
+		if key, ok := strings.CutPrefix(fields[i].Field, "config."); ok {
+			fields[i].Field = views.ConfigPrefix(executor) + key
+		}
 		if fields[i].Field == "output_limit" {
 			fields[i].Field = "output_limit.head"
 		}

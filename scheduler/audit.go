@@ -84,6 +84,9 @@ func auditJob(j Job) auditedJob {
 // headers. Audit rows live longer than secrets should.
 var secretKey = regexp.MustCompile(`(?i)passw|secret|token|credential|api_?key|private|^authorization$|^cookie$`)
 
+// urlPassword is the one in scheme://user:password@host.
+var urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@]*:)[^\s/?#]*@`)
+
 // maskConfig returns the configuration with secret-looking values replaced.
 func maskConfig(config json.RawMessage) any {
 	var v any
@@ -107,6 +110,8 @@ func mask(v any) any {
 		for i := range v {
 			v[i] = mask(v[i])
 		}
+	case string:
+		return urlPassword.ReplaceAllString(v, "$1***@")
 	}
 	return v
 }

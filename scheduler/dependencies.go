@@ -58,16 +58,12 @@ func (s *Service) trigger(ctx context.Context, tx Tx, fx *effects, e Execution) 
 			return err
 		}
 	}
-	return s.startTriggered(ctx, tx, fx, e)
+	return nil
 }
 
-// startTriggered begins what the job of e starts after such an outcome.
-func (s *Service) startTriggered(ctx context.Context, tx Tx, fx *effects, e Execution) error {
-	parent, exists, err := currentJob(ctx, tx, e.JobID)
-	if err != nil || !exists {
-		return err
-	}
-	for _, t := range parent.Triggers {
+// startTriggered begins what e's job starts after such an outcome.
+func (s *Service) startTriggered(ctx context.Context, tx Tx, fx *effects, triggers []Dependency, e Execution) error {
+	for _, t := range triggers {
 		if !t.On.Met(e.State) {
 			continue
 		}

@@ -152,7 +152,10 @@ func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, j Job, e Exe
 	if err := tx.CountOutcome(ctx, e.JobID, e.State, e.FinishedAt); err != nil {
 		return err
 	}
-	if err := s.trigger(ctx, tx, fx, e); err != nil || !j.spent(&e) {
+	if err := s.trigger(ctx, tx, fx, e); err != nil {
+		return err
+	}
+	if err := s.startTriggered(ctx, tx, fx, j.Triggers, e); err != nil || !j.spent(&e) {
 		return err
 	}
 	return s.deleteIn(ctx, tx, fx, Server, j, true)

@@ -45,7 +45,7 @@ func (s *Service) Import(ctx context.Context, by Principal, drafts []Draft, orig
 		d := &drafts[i]
 		d.Normalize()
 		steps[i].Name = d.Name
-		if err := s.validateNotify(d, d.Validate(s.Executors)); err != nil {
+		if err := validateNotify(d, s.Senders, d.Validate(s.Executors)); err != nil {
 			steps[i].refuse(err)
 		} else if seen[d.Name] {
 			steps[i].refuse(Invalid("name", "%s comes twice", cut(d.Name, 80)))
@@ -110,6 +110,9 @@ func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principa
 		return "", err
 	}
 	d.Notify = s.restoreSecrets(d.Notify, old.Notify)
+	if d.Extra == nil {
+		d.Extra = old.Extra
+	}
 	if sameDraft(old.Draft, d) && sameJobs(old.DependsOn, d.DependsOn) && sameJobs(old.Triggers, d.Triggers) {
 		return ImportKeep, nil
 	}

@@ -86,9 +86,9 @@ func configKeys(config json.RawMessage) (object map[string]json.RawMessage) {
 
 // validateNotify adds to err, which is nil or what else is wrong with d, what is
 // wrong with its notifications.
-func (s *Service) validateNotify(d *Draft, err error) error {
+func validateNotify(d *Draft, senders map[string]Sender, err error) error {
 	var f fields
-	f.checkNotify(d.Notify, s.Senders)
+	f.checkNotify(d.Notify, senders)
 	var invalid *Error
 	if len(f) == 0 || err != nil && !errors.As(err, &invalid) {
 		return err

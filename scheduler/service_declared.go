@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Declared is a job as it is defined outside the store.
@@ -70,7 +71,7 @@ func (s *Service) Declare(ctx context.Context, by Principal, all ...Declaration)
 			d.list = append(d.list, wanted{w, one.Origin})
 		}
 	}
-	if err := d.check(s.Executors); err != nil {
+	if err := d.check(s.Executors, s.Senders); err != nil {
 		return Applied{}, err
 	}
 	var done Applied
@@ -114,11 +115,11 @@ func (s *Service) declared(ctx context.Context, origin Origin, byName map[string
 }
 
 // check says everything that is wrong with the jobs by themselves.
-func (d *declaration) check(executors map[string]Executor) error {
+func (d *declaration) check(executors map[string]Executor, senders map[string]Sender) error {
 	var bad Refused
 	seen := map[string]string{}
 	for _, w := range d.list {
-		bad = bad.add(w.Declared, w.Validate(executors))
+		bad = bad.add(w.Declared, validateNotify(&w.Draft, senders, w.Validate(executors)))
 		if other, twice := seen[w.Name]; twice {
 			bad = append(bad, Refusal{w.Name, w.Source, FieldError{"name", "is defined already in " + other}})
 		}
@@ -301,6 +302,74 @@ func (s *Service) RunOnStart(ctx context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// CheckDeclaration says what is wrong with declared jobs, as far as that can be
+// known without a store: CodeInvalid with a Refused in its chain. elsewhere are the
+// jobs that they name and that are not among them.
+func CheckDeclaration(d Declaration, executors map[string]Executor, senders map[string]Sender) (elsewhere []string, err error) {
+	all := declaration{}
+	waits := map[string][]string{} // names of jobs by what waits for them
+	for _, w := range d.Jobs {
+		w.Normalize()
+		all.list = append(all.list, wanted{w, d.Origin})
+	}
+	if err := all.check(executors, senders); err != nil {
+		return nil, err
+	}
+	known := map[string]Declared{}
+	for _, w := range all.list {
+		known[w.Name] = w.Declared
+	}
+	for _, w := range all.list {
+		for _, dep := range w.DependsOn {
+			waits[w.Name] = append(waits[w.Name], dep.Job)
+		}
+		for _, t := range w.Triggers {
+			waits[t.Job] = append(waits[t.Job], w.Name)
+		}
+		for _, dep := range slices.Concat(w.DependsOn, w.Triggers) {
+			if _, here := known[dep.Job]; !here && !slices.Contains(elsewhere, dep.Job) {
+				elsewhere = append(elsewhere, dep.Job)
+			}
+		}
+	}
+	var bad Refused
+	for _, w := range all.list {
+		if path := circle(waits, w.Name); path != nil {
+			field := "depends_on"
+			if len(w.DependsOn) == 0 {
+				field = "triggers"
+			}
+			bad = append(bad, Refusal{w.Name, w.Source, FieldError{field, "makes a cycle: " + strings.Join(path, " → ")}})
+		}
+	}
+	return elsewhere, bad.err()
+}
+
+// circle returns a way from a job over what it waits for back to it, nil when there
+// is none.
+func circle(waits map[string][]string, from string) []string {
+	before := map[string]string{}
+	for todo := []string{from}; len(todo) > 0; todo = todo[1:] {
+		at := todo[0]
+		for _, next := range waits[at] {
+			if next == from {
+				path := []string{from}
+				for ; at != from; at = before[at] {
+					path = append(path, at)
+				}
+				path = append(path, from)
+				slices.Reverse(path)
+				return path
+			}
+			if _, seen := before[next]; !seen {
+				before[next] = at
+				todo = append(todo, next)
+			}
 		}
 	}
 	return nil

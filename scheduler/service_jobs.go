@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -78,10 +79,16 @@ func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, vers
 		if d.Extra == nil {
 			d.Extra = j.Extra
 		}
+		if reflect.DeepEqual(j.Draft, d) {
+			return errUnchanged // what was read was sent back: no version, no audit row, no event
+		}
 		j.Draft = d
 		return nil
 	})
 }
+
+// errUnchanged ends a transaction that would store what is stored.
+var errUnchanged = errors.New("nothing changes")
 
 // SetEnabled lets the named job's schedules fire, or not. It needs the role
 // operator. What is queued or running goes on.
@@ -94,6 +101,9 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 		return Job{}, err
 	}
 	return s.changeJob(ctx, by, action, name, func(j *Job) error {
+		if j.Enabled == enabled {
+			return errUnchanged
+		}
 		j.Enabled = enabled
 		return nil
 	})
@@ -102,7 +112,7 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 // validate says everything that is wrong with a draft at once, also what only the
 // store knows. The transaction that stores it looks again.
 func (s *Service) validate(ctx context.Context, d *Draft) error {
-	err := s.validateNotify(d, d.Validate(s.Executors))
+	err := validateNotify(d, s.Senders, d.Validate(s.Executors))
 	var invalid *Error
 	if !errors.As(err, &invalid) {
 		return err
@@ -132,6 +142,9 @@ func (s *Service) changeJob(ctx context.Context, by Principal, action, name stri
 		j, err = s.changeIn(ctx, tx, fx, by, action, found.ID, change)
 		return err
 	})
+	if errors.Is(err, errUnchanged) {
+		return j, nil
+	}
 	if err != nil {
 		return Job{}, nameTaken(err, j.Name)
 	}

@@ -15,12 +15,19 @@ type configField struct {
 	Rows             int         // of a text area; 0 is a line
 	Choices          [][2]string // value and label, for what is true or false; "" is the default
 	Placeholder      string
-	More             bool // folded away until asked for
+	List             string // id of the list of what is offered
+	More             bool   // folded away until asked for
 }
 
 // configFields are the forms of the executors we know, by kind. Fields of others
 // can be set through the API and are shown on the job's page.
-var configFields = map[string][]configField{
+var configFields = func() map[string][]configField {
+	all := dockerFields()
+	maps.Copy(all, hostFields)
+	return all
+}()
+
+var hostFields = map[string][]configField{
 	"shell": {
 		{Key: "command", Label: "Command", Rows: 4, Placeholder: "/usr/local/bin/backup --all", Hint: "A script for the shell."},
 		{
@@ -51,9 +58,20 @@ var configFields = map[string][]configField{
 	},
 }
 
-var configKinds = []string{"shell", "http"}
+// configKinds are the executors that the form has, in its order.
+var configKinds = []string{"shell", "http", "docker-exec", "docker-run", "docker-service"}
 
-// ConfigKeys are the fields that the form has for an executor: as config.KEY each.
+// ConfigPrefix begins the names of an executor's fields in the form. Those of the
+// Docker executors are told apart: all of them have a command.
+func ConfigPrefix(executor string) string {
+	if strings.HasPrefix(executor, "docker-") {
+		return executor + "."
+	}
+	return "config."
+}
+
+// ConfigKeys are the fields that the form has for an executor, each behind its
+// ConfigPrefix.
 func ConfigKeys(executor string) []string {
 	keys := make([]string, len(configFields[executor]))
 	for i, f := range configFields[executor] {
@@ -96,7 +114,7 @@ func configFacts(d scheduler.Draft) []configFact {
 	}
 	var facts []configFact
 	for _, k := range keys {
-		v := values["config."+k]
+		v := values[ConfigPrefix(d.Executor)+k]
 		if v == "" {
 			continue
 		}

@@ -260,9 +260,9 @@ func SettingsConfigurationPage(p ConfigurationProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var9 string
-				templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(globalValue(p.Global[key]))
+				templ_7745c5c3_Var9, templ_7745c5c3_Err = templ.JoinStringErrs(globalValue(key, p.Global[key]))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `configuration.templ`, Line: 85, Col: 64}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `configuration.templ`, Line: 85, Col: 69}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var9))
 				if templ_7745c5c3_Err != nil {
@@ -356,7 +356,16 @@ func ContainerChoices(list []Choice) templ.Component {
 	})
 }
 
-func globalValue(v any) string {
+// globalValue is a value as people read it; lengths of time are numbers in JSON.
+func globalValue(key string, v any) string {
+	if n, ok := v.(int64); ok {
+		switch key {
+		case "maxRuntime":
+			return orNone(durationValue(time.Duration(n)))
+		case "dockerPollInterval":
+			return orNone(durationValue(time.Duration(n) * time.Second))
+		}
+	}
 	b, err := json.Marshal(v)
 	if err != nil || string(b) == `""` || string(b) == "null" || string(b) == "[]" {
 		return "–"

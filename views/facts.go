@@ -108,3 +108,17 @@ func conditionWords(c scheduler.Condition, it string) string {
 		return string(c)
 	}
 }
+
+// originBadge tells a job apart that was not made by people here.
+func originBadge(o scheduler.Origin) string {
+	switch o {
+	case scheduler.OriginDemo:
+		return "demo"
+	case scheduler.OriginFile:
+		return "file"
+	case scheduler.OriginLabel:
+		return "label"
+	default:
+		return ""
+	}
+}

@@ -217,6 +217,8 @@ func triggerLabel(k scheduler.TriggerKind) string {
 		return "API"
 	case scheduler.TriggerRetry:
 		return "Retry"
+	case scheduler.TriggerStart:
+		return "Server's start"
 	case scheduler.TriggerDependency:
 		return "Another job"
 	default:
@@ -230,6 +232,12 @@ func executorLabel(kind string) string {
 		return "Shell command"
 	case "http":
 		return "HTTP request"
+	case "docker-exec":
+		return "Command in a container"
+	case "docker-run":
+		return "New container"
+	case "docker-service":
+		return "Swarm service"
 	default:
 		return kind
 	}
@@ -241,6 +249,12 @@ func executorNoun(kind string) string {
 		return "command"
 	case "http":
 		return "request"
+	case "docker-exec":
+		return "exec"
+	case "docker-run":
+		return "container"
+	case "docker-service":
+		return "service"
 	default:
 		return kind
 	}
@@ -252,6 +266,8 @@ func executorIcon(kind string) string {
 		return "terminal"
 	case "http":
 		return "globe"
+	case "docker-exec", "docker-run", "docker-service":
+		return "container"
 	default:
 		return "server"
 	}

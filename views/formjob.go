@@ -23,9 +23,9 @@ var shownFields = func() []string {
 	for _, fields := range folded {
 		names = append(names, fields...)
 	}
-	for _, fields := range configFields {
+	for kind, fields := range configFields {
 		for _, f := range fields {
-			names = append(names, "config."+f.Key)
+			names = append(names, ConfigPrefix(kind)+f.Key)
 		}
 	}
 	return names
@@ -37,7 +37,7 @@ func (p JobFormProps) others() []string {
 	for _, k := range slices.Sorted(maps.Keys(p.Errors)) {
 		shown := slices.ContainsFunc(shownFields, func(name string) bool { return k == name || strings.HasPrefix(k, name+".") })
 		// Fields of the executor that was not chosen are folded away.
-		if key, ok := strings.CutPrefix(k, "config."); ok && shown {
+		if key, ok := strings.CutPrefix(k, ConfigPrefix(p.Values["executor"])); ok && shown {
 			key, _, _ = strings.Cut(key, ".")
 			shown = slices.ContainsFunc(configFields[p.Values["executor"]], func(f configField) bool { return f.Key == key })
 		}
@@ -52,7 +52,7 @@ func (p JobFormProps) others() []string {
 // them holds something, or is wrong.
 func (p JobFormProps) unfolded(kind string) bool {
 	for _, f := range configFields[kind] {
-		name := "config." + f.Key
+		name := ConfigPrefix(kind) + f.Key
 		if f.More && (p.Values[name] != "" && len(f.Choices) == 0 || p.field(name).wrong() != "") {
 			return true
 		}

@@ -44,7 +44,7 @@ func FormValues(d scheduler.Draft) map[string]string {
 	dec.UseNumber()
 	if dec.Decode(&config) == nil {
 		for k, x := range config {
-			v["config."+k] = configValue(k, x)
+			v[ConfigPrefix(d.Executor)+k] = configValue(k, x)
 		}
 	}
 	return v
@@ -185,6 +185,13 @@ func configValue(key string, x any) string {
 		return ""
 	case string:
 		return x
+	case json.Number:
+		if key == "memory" {
+			if n, err := x.Int64(); err == nil {
+				return sizeValue(n)
+			}
+		}
+		return x.String()
 	case bool:
 		return strconv.FormatBool(x)
 	case map[string]any:

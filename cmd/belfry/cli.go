@@ -20,13 +20,14 @@ var version = ""
 
 // cli is every command and flag. Kong gives each flag its BELFRY_ variable.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server: schedules, jobs, pages and API."`
-	User    userCmd    `cmd:"" help:"Administer who can log in."`
-	Token   tokenCmd   `cmd:"" help:"Administer API tokens."`
-	Jobs    jobsCmd    `cmd:"" help:"List and run the jobs of a running server."`
-	Backup  backupCmd  `cmd:"" help:"Copy the database to a file, while the server may be running."`
-	Restore restoreCmd `cmd:"" help:"Put a copy in the place of the database of a server that is not running."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the server: schedules, jobs, pages and API."`
+	User     userCmd     `cmd:"" help:"Administer who can log in."`
+	Token    tokenCmd    `cmd:"" help:"Administer API tokens."`
+	Jobs     jobsCmd     `cmd:"" help:"List and run the jobs of a running server."`
+	Validate validateCmd `cmd:"" help:"Check configuration files, without a server: for CI."`
+	Backup   backupCmd   `cmd:"" help:"Copy the database to a file, while the server may be running."`
+	Restore  restoreCmd  `cmd:"" help:"Put a copy in the place of the database of a server that is not running."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // console is what a command reads from and writes to.

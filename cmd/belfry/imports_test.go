@@ -46,6 +46,7 @@ var ours = []struct {
 	{"scheduler/metrics", []string{"scheduler"}},
 	{"scheduler/executor/*", []string{"scheduler"}},
 	{"scheduler/jobfile", []string{"scheduler", "scheduler/cron"}},
+	{"scheduler/executor/docker/dockertest", nil},
 	{"db", []string{"scheduler", "migrations"}},
 	{"views", []string{"scheduler", "static"}},
 	{"handlers/httpkit", []string{"scheduler"}},
@@ -61,8 +62,8 @@ var ours = []struct {
 }
 
 // testsMay lists what any test may import besides what its package may: the
-// store it needs to run against, the hub, and pure values.
-var testsMay = []string{"scheduler", "scheduler/cron", "scheduler/events", "db", "db/dbtest"}
+// store it needs to run against, the hub, a Docker engine, and pure values.
+var testsMay = []string{"scheduler", "scheduler/cron", "scheduler/events", "scheduler/executor/docker/dockertest", "db", "db/dbtest"}
 
 // owners names who may import a third-party module. A module that is not here
 // may not be imported at all: a new one gets its owner, and a paragraph in
@@ -72,25 +73,25 @@ var owners = map[string][]string{
 	"github.com/alecthomas/kong":          {"cmd/belfry"},
 	"github.com/alexedwards/argon2id":     {"cmd/belfry"},
 	"github.com/alexedwards/scs/v2":       {"handlers"},
+	"github.com/coder/websocket":          {"handlers/ofelia"},
+	"github.com/containerd/errdefs":       {"scheduler/executor/docker"},
+	"github.com/distribution/reference":   {"scheduler/executor/docker"},
+	"github.com/golang-jwt/jwt/v5":        {"handlers"},
 	"github.com/google/go-cmp":            {"db/dbtest"},
 	"github.com/google/uuid":              {"cmd/belfry", "db/dbtest"},
 	"github.com/jackc/pgx/v5":             {"db", "db/dbtest"},
-	"github.com/kballard/go-shellquote":   {"scheduler/executor/shell", "scheduler/executor/docker"},
+	"github.com/kballard/go-shellquote":   {"scheduler/executor/docker", "scheduler/executor/shell"},
 	"github.com/klauspost/compress":       {"db"},
 	"github.com/labstack/echo/v4":         {"handlers", "handlers/*"},
+	"github.com/moby/moby/api":            {"scheduler/executor/docker"},
+	"github.com/moby/moby/client":         {"scheduler/executor/docker", "scheduler/executor/docker/dockertest"},
 	"github.com/pressly/goose/v3":         {"db"},
+	"github.com/prometheus/client_golang": {"scheduler/metrics"},
 	"github.com/r3labs/sse/v2":            {"handlers"},
 	"github.com/reugn/go-quartz":          {"scheduler/timer"},
 	"github.com/wneessen/go-mail":         {"scheduler/notify"},
-	"github.com/coder/websocket":          {"handlers/ofelia"},
-	"github.com/golang-jwt/jwt/v5":        {"handlers"},
-	"github.com/prometheus/client_golang": {"scheduler/metrics"},
-	"github.com/moby/moby/client":         {"scheduler/executor/docker"},
-	"github.com/moby/moby/api":            {"scheduler/executor/docker"},
-	"github.com/containerd/errdefs":       {"scheduler/executor/docker"},
-	"github.com/distribution/reference":   {"scheduler/executor/docker"},
 	"golang.org/x/sync":                   outsideTheDomain,
-	"golang.org/x/sys":                    {"cmd/belfry", "scheduler/executor/shell"},
+	"golang.org/x/sys":                    {"cmd/belfry", "scheduler/executor/shell", "scheduler/executor/docker"},
 	"golang.org/x/time":                   {"handlers", "handlers/*"},
 	"modernc.org/sqlite":                  {"db"},
 }

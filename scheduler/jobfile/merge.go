@@ -151,17 +151,25 @@ func JSONField(d scheduler.Draft, field string) string {
 
 // byDomain finds the row for a field of the domain's errors, or nil.
 func byDomain(d scheduler.Draft, name string) *field[*draft] {
+	if rows := allByDomain(d, name); len(rows) > 0 {
+		return rows[0]
+	}
+	return nil
+}
+
+// allByDomain finds the rows that make up a field of the domain's errors.
+func allByDomain(d scheduler.Draft, name string) (found []*field[*draft]) {
 	t, _ := TypeOf(d.Executor)
 	name = notifyField(d, name)
 	rows := t.fields()
 	for i := range rows {
-		for _, known := range rows[i].domain {
-			if name == known || strings.HasPrefix(name, known+".") {
-				return &rows[i]
-			}
+		if slices.ContainsFunc(rows[i].domain, func(known string) bool {
+			return name == known || strings.HasPrefix(name, known+".")
+		}) {
+			found = append(found, &rows[i])
 		}
 	}
-	return nil
+	return found
 }
 
 // notifyField turns "notify.0.config.webhook" into "notify.slack.webhook".

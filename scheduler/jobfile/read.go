@@ -41,14 +41,16 @@ func readJob(s *section, g *Global, problems *Problems) Job {
 // the domain names in an error. What the job does not say is at its section's
 // line, with the key that would say it, or "" when there is none.
 func (j Job) Where(field string) (file string, line int, key string) {
-	f := byDomain(j.Draft, field)
-	if f == nil {
+	rows := allByDomain(j.Draft, field)
+	for _, f := range rows { // several keys may make one field: the one that is there
+		if e, ok := j.where[f.key]; ok {
+			return j.file, e.line, e.shown
+		}
+	}
+	if len(rows) == 0 {
 		return j.file, j.line, ""
 	}
-	if e, ok := j.where[f.key]; ok {
-		return j.file, e.line, e.shown
-	}
-	return j.file, j.line, f.key
+	return j.file, j.line, rows[0].key
 }
 
 // Problems says where in the file what is that the domain refuses about j.

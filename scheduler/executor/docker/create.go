@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
@@ -66,13 +67,20 @@ func (r *containerRun) cleanUp(ctx context.Context) error {
 // when it is to be kept.
 func (e *Engine) dispose(ctx context.Context, api *client.Client, c container.Summary) error {
 	var err error
-	if c.Labels[labelKeep] != "true" {
+	switch {
+	case c.Labels[labelKeep] != "true":
 		_, err = api.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-	} else if c.State == container.StateRunning || c.State == container.StatePaused || c.State == container.StateRestarting {
+		if errdefs.IsConflict(err) && strings.Contains(err.Error(), "already in progress") {
+			return nil // somebody was faster; any other conflict is that it cannot be killed
+		}
+	case c.State == container.StateRunning, c.State == container.StatePaused, c.State == container.StateRestarting:
 		_, err = api.ContainerKill(ctx, c.ID, client.ContainerKillOptions{Signal: "SIGKILL"})
+		if errdefs.IsConflict(err) {
+			return nil // it does not run any more
+		}
 	}
-	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
-		return nil // somebody was faster
+	if errdefs.IsNotFound(err) {
+		return nil
 	}
 	return err
 }

@@ -41,13 +41,23 @@ type DiscoverOptions struct {
 	PollInterval time.Duration
 }
 
+// Check says what is wrong with the filters. Discover with such does nothing.
+func (o DiscoverOptions) Check() error {
+	_, err := filtersOf(o.Filters)
+	return err
+}
+
 // Discover calls changed with all containers that declare jobs: at the beginning,
 // when they change, after each poll and after the connection was lost, until ctx
 // ends. While the engine cannot be reached nothing is said: what was declared
 // stays. Calls do not overlap.
 func (e *Engine) Discover(ctx context.Context, o DiscoverOptions, changed func([]Container)) {
 	const soon, late = 100 * time.Millisecond, 2 * time.Second
-	if e.opts.Disabled {
+	filters, err := filtersOf(o.Filters)
+	if err != nil {
+		e.log.Error("docker discovery is off", "error", err)
+	}
+	if err != nil || e.opts.Disabled {
 		<-ctx.Done()
 		return
 	}
@@ -56,7 +66,7 @@ func (e *Engine) Discover(ctx context.Context, o DiscoverOptions, changed func([
 	}
 	for wait := soon; ctx.Err() == nil; wait = min(2*wait, late) {
 		began := time.Now()
-		err := e.discover(ctx, o, changed)
+		err := e.discover(ctx, o, filters, changed)
 		if err != nil && ctx.Err() == nil {
 			e.failedCall(err)
 			if time.Since(began) > late {
@@ -69,11 +79,7 @@ func (e *Engine) Discover(ctx context.Context, o DiscoverOptions, changed func([
 }
 
 // discover does it until the connection is lost.
-func (e *Engine) discover(ctx context.Context, o DiscoverOptions, changed func([]Container)) error {
-	filters, err := filtersOf(o.Filters)
-	if err != nil {
-		return err
-	}
+func (e *Engine) discover(ctx context.Context, o DiscoverOptions, filters client.Filters, changed func([]Container)) error {
 	api, err := e.connect(ctx)
 	if err != nil {
 		return err

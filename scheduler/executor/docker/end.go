@@ -72,13 +72,18 @@ func (n *ender) endBy(ctx context.Context, w way, grace time.Duration) error {
 		}
 		return errNotFound
 	}
-	for sig := unix.Signal(0); ; {
-		sleep(ctx, 50*time.Millisecond)
+	pause, silent := 50*time.Millisecond, time.Now()
+	for sig := unix.Signal(0); ; pause = min(2*pause, 500*time.Millisecond) {
+		sleep(ctx, pause)
 		if found, err = w(ctx, sig); err != nil {
 			return err
 		}
-		if found == 0 {
+		if found > 0 {
+			silent = time.Now()
+		} else if running, _ := n.running(ctx); !running {
 			return nil
+		} else if time.Since(silent) > 2*time.Second { // the engine takes a moment to notice
+			return errNotFound
 		}
 		waited := time.Since(asked)
 		switch {
@@ -87,6 +92,7 @@ func (n *ender) endBy(ctx context.Context, w way, grace time.Duration) error {
 		case waited >= grace:
 			sig = unix.SIGKILL
 		}
+		pause = min(pause, max(grace-waited, 50*time.Millisecond)) // the grace is not stretched
 	}
 }
 

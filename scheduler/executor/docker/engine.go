@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -47,8 +46,9 @@ type Options struct {
 
 // Engine is a Docker engine, there or not. It is safe for concurrent use.
 type Engine struct {
-	opts Options
-	log  *slog.Logger
+	opts  Options
+	log   *slog.Logger
+	pulse time.Duration
 
 	mu     sync.Mutex
 	client *client.Client      // nil until somebody needs it, and after a failure
@@ -63,7 +63,7 @@ func New(o Options) *Engine {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{opts: o, log: o.Log, live: map[string]struct{}{}}
+	return &Engine{opts: o, log: o.Log, pulse: pulse, live: map[string]struct{}{}}
 }
 
 // Exec returns the executor "docker-exec": a command in a running container.
@@ -85,7 +85,7 @@ func (e *Engine) Close() {
 	}
 }
 
-var errDisabled = errors.New("Docker jobs are switched off on this server") //nolint:staticcheck // a name begins it
+var errDisabled = errors.New("jobs in Docker are switched off on this server")
 
 // connect returns a client that has agreed on a version with the engine.
 func (e *Engine) connect(ctx context.Context) (*client.Client, error) {
@@ -211,7 +211,7 @@ func (e *Engine) leave(res scheduler.Result, what, execution string, err error, 
 	e.log.Warn("a run left its "+what+" in the docker engine", "execution", execution, "error", err)
 	text := "its " + what + " could not be removed yet: " + e.explain(err)
 	if res.State == scheduler.Succeeded {
-		fmt.Fprintf(stderrOf(out), "docker: %s\n", text)
+		say(out, scheduler.System, text)
 		return res
 	}
 	res.Reason += "; " + text
@@ -231,9 +231,4 @@ func sleep(ctx context.Context, d time.Duration) {
 // brief gives one call its time.
 func brief(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout)
-}
-
-// afterwards is for what must be done even though ctx has ended.
-func afterwards(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), d)
 }

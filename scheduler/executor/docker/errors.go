@@ -27,6 +27,9 @@ func failed(reason string) scheduler.Result {
 // trouble is the result of what the engine could not or would not do.
 func (e *Engine) trouble(ctx context.Context, doing string, err error) scheduler.Result {
 	e.failedCall(err)
+	if errors.Is(context.Cause(ctx), errLost) {
+		return failed("docker: " + errLost.Error())
+	}
 	if ctx.Err() != nil {
 		return failed("stopped: " + context.Cause(ctx).Error())
 	}
@@ -51,8 +54,10 @@ func (e *Engine) explain(err error) string {
 	switch {
 	case errors.Is(err, errLost), errors.Is(err, errDisabled):
 		return text
+	case errors.Is(err, context.Canceled): // what was not to be broken off: see afterwards
+		return errLost.Error()
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("the engine at %s did not answer within %s", e.host(), callTimeout)
+		return "the engine at " + e.host() + " did not answer in time"
 	case errors.Is(err, os.ErrPermission), strings.Contains(text, "permission denied while trying to connect"):
 		return "the engine at " + e.host() + " is not reachable: this server may not use its socket"
 	case unreachable(err):

@@ -42,7 +42,9 @@ func (x *execExecutor) Execute(ctx context.Context, t scheduler.Task, out schedu
 		api: api, marker: runEnv + "=" + t.Execution.ID,
 		container: c.Container, user: c.User, privileged: c.Privileged,
 	}}
-	return r.run(ctx, append(env, execEnv+"="+x.e.opts.Instance), out)
+	guarded, release := x.e.guard(ctx, api)
+	defer release()
+	return r.run(guarded, append(env, execEnv+"="+x.e.opts.Instance), out)
 }
 
 // execRun is one command.
@@ -66,7 +68,10 @@ func (r *execRun) run(ctx context.Context, env []string, out scheduler.OutputWri
 		return r.e.trouble(ctx, "", err)
 	}
 	r.id, r.ender.exec = created.ID, created.ID
-	attached, err := r.api.ExecAttach(calls, r.id, client.ExecAttachOptions{TTY: r.c.TTY})
+	// To break this off would leave open whether it runs.
+	starting, cancelStart := afterwards(ctx, callTimeout)
+	defer cancelStart()
+	attached, err := r.api.ExecAttach(starting, r.id, client.ExecAttachOptions{TTY: r.c.TTY})
 	if err != nil {
 		// It may run: the answer is what did not come.
 		res := r.e.trouble(ctx, "the command was not started", err)
@@ -81,9 +86,8 @@ func (r *execRun) run(ctx context.Context, env []string, out scheduler.OutputWri
 func (r *execRun) await(ctx context.Context, s *stream) scheduler.Result {
 	// The output's end says that the command has ended, unless something that it
 	// started holds the output open.
-	look := time.NewTicker(2 * time.Second)
+	look := time.NewTicker(3 * time.Second)
 	defer look.Stop()
-	silent := 0
 	for {
 		select {
 		case <-s.done:
@@ -91,16 +95,9 @@ func (r *execRun) await(ctx context.Context, s *stream) scheduler.Result {
 		case <-ctx.Done():
 			return r.stop(ctx, s)
 		case <-look.C:
-			in, err := r.inspect(ctx)
-			if silent++; err == nil {
-				silent = 0
-			}
-			if err == nil && over(in) {
-				s.drain()
+			if in, err := r.inspect(ctx); err == nil && over(in) {
+				s.drain(drainPatience)
 				return r.ended(ctx, s)
-			}
-			if silent >= lostAfter {
-				return r.lost(ctx, errLost)
 			}
 		}
 	}
@@ -127,12 +124,15 @@ func (r *execRun) ended(ctx context.Context, s *stream) scheduler.Result {
 
 // stop ends the command and all that it started.
 func (r *execRun) stop(ctx context.Context, s *stream) scheduler.Result {
+	if errors.Is(context.Cause(ctx), errLost) {
+		return r.lost(ctx, errLost)
+	}
 	end, cancel := afterwards(ctx, r.grace+cleanupTimeout)
 	defer cancel()
 	if err := r.ender.end(end, r.grace); err != nil {
 		return failed("stopped: " + context.Cause(ctx).Error() + "; but " + err.Error())
 	}
-	s.drain()
+	s.drain(drainPatience)
 	in, err := r.inspect(end)
 	if err != nil || !over(in) {
 		return failed("stopped: " + context.Cause(ctx).Error())
@@ -152,7 +152,8 @@ func (r *execRun) lost(ctx context.Context, err error) scheduler.Result {
 
 // withEnd ends the command's processes and adds to a result what did not go.
 func (r *execRun) withEnd(ctx context.Context, res scheduler.Result) scheduler.Result {
-	end, cancel := afterwards(ctx, r.grace+cleanupTimeout)
+	// Not afterwards: what this machine shows can be ended without the engine.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.grace+cleanupTimeout)
 	defer cancel()
 	if err := r.ender.end(end, r.grace); err != nil && !errors.Is(err, errEnderLost) {
 		res.Reason += "; " + err.Error()

@@ -180,3 +180,45 @@ func TestExecLeavesTheBackgroundAlone(t *testing.T) {
 		t.Errorf("%q", out.of(scheduler.Stdout))
 	}
 }
+
+// What cannot be ended is said.
+func TestExecCannotBeEnded(t *testing.T) {
+	f := start(t)
+	in := f.container(client.ContainerCreateOptions{Config: &container.Config{Env: []string{"PATH=/none"}}}, "/bin/sleep", "1000")
+	if _, err := f.api.ContainerStart(t.Context(), in, client.ContainerStartOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c := ExecConfig{Container: in, Argv: []string{"/bin/sh", "-c", "echo ready; exec /bin/sleep 1000"}}
+	tk, out := task(t, c), &paper{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := f.background(ctx, c, tk, out)
+	out.await(t, "ready")
+	n := &ender{api: f.api, container: in, marker: runEnv + "=" + tk.Execution.ID}
+	in1, err := f.api.ContainerInspect(t.Context(), in, client.ContainerInspectOptions{})
+	if err != nil || len(in1.Container.ExecIDs) != 1 {
+		t.Fatalf("%+v, %v", in1.Container.ExecIDs, err)
+	}
+	n.exec = in1.Container.ExecIDs[0]
+	err = n.endBy(t.Context(), n.inside("", false), time.Second)
+	if err == nil || err.Error() != "its processes could not be ended: the container has no shell to do it with" {
+		t.Error(err)
+	}
+	cancel()
+	await(t, done, "the end")
+	gone(t, tk)
+}
+
+// Nothing of the output is lost, however short a run is.
+func TestShortRuns(t *testing.T) {
+	f := start(t)
+	in := f.service()
+	for range 15 {
+		for _, c := range []any{ExecConfig{Container: in, Command: "echo out"}, f.image(RunConfig{Command: "echo out"})} {
+			r, out := f.run(c)
+			must(t, r, out, scheduler.Succeeded, 0, "")
+			if got := out.of(scheduler.Stdout); got != "out\n" {
+				t.Fatalf("%T: %q", c, got)
+			}
+		}
+	}
+}

@@ -90,7 +90,7 @@ func (p process) signal(sig unix.Signal) {
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	// The descriptor is of whoever has the pid now.
 	if now, ok := readProcess(p.pid); ok && now.began == p.began && sig != 0 {
 		_ = unix.PidfdSendSignal(fd, sig, nil, 0) // who looks again sees whether it helped

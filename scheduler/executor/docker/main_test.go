@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 	"go.uber.org/goleak"
 
@@ -233,6 +233,10 @@ func gone(t testing.TB, tk scheduler.Task) {
 	}
 }
 
-var discard = slog.New(slog.DiscardHandler)
-
 func itoa(n int) string { return strconv.Itoa(n) }
+
+// labelled makes a container that does not run yet.
+func (f *fixture) labelled(name string, labels map[string]string) string {
+	f.Helper()
+	return f.container(client.ContainerCreateOptions{Name: name, Config: &container.Config{Labels: labels}}, "sleep", "1000")
+}

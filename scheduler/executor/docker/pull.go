@@ -27,7 +27,7 @@ func (e *Engine) provideImage(ctx context.Context, api *client.Client, image, po
 		return err
 	}
 	if local {
-		fmt.Fprintf(stderrOf(out), "docker: %s cannot be pulled, so the image that is here is used: %s\n", image, e.explain(err))
+		say(out, scheduler.Stderr, image+" cannot be pulled, so the image that is here is used: "+e.explain(err))
 		return nil
 	}
 	return fmt.Errorf("the image %s cannot be pulled: %s", image, e.explain(err))

@@ -93,7 +93,7 @@ func (r *containerRun) created(ctx context.Context, env []string) (res scheduler
 		return r.e.trouble(ctx, "the container cannot be made", err)
 	}
 	for _, w := range made.Warnings {
-		fmt.Fprintf(stderrOf(r.out), "docker: %s\n", w)
+		say(r.out, scheduler.System, w)
 	}
 	in, err := r.api.ContainerInspect(calls, made.ID, client.ContainerInspectOptions{})
 	if err != nil {
@@ -125,10 +125,19 @@ func (r *containerRun) run(ctx context.Context, in container.InspectResponse) sc
 	defer s.close()
 	waiting, stopWaiting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWaiting()
-	ended := r.wait(waiting)
-	if _, err := r.api.ContainerStart(calls, r.id, client.ContainerStartOptions{}); err != nil {
-		if ctx.Err() != nil || unreachable(err) {
-			r.kill(ctx, ended) // it may have started: the answer is what did not come
+	ended, noted := r.wait(waiting)
+	select {
+	case <-noted:
+	case <-calls.Done():
+		return r.e.trouble(ctx, "", calls.Err())
+	}
+	// To break this off would leave open whether it runs, and then only killing is
+	// left.
+	starting, cancelStart := afterwards(ctx, callTimeout)
+	defer cancelStart()
+	if _, err := r.api.ContainerStart(starting, r.id, client.ContainerStartOptions{}); err != nil {
+		if unreachable(err) {
+			_ = r.kill(ctx, ended) // it may run: only the answer did not come
 		}
 		return r.startFailed(ctx, err)
 	}
@@ -140,25 +149,31 @@ func (r *containerRun) run(ctx context.Context, in container.InspectResponse) sc
 	return r.judge(ctx, s, err)
 }
 
-// wait tells when the container has ended: nil, or why that is not known.
-func (r *containerRun) wait(ctx context.Context) <-chan error {
-	ended := make(chan error, 1)
+// wait tells when the container has ended: nil, or why that is not known. It must
+// not start before the engine has noted that somebody waits: one that ends at once
+// would be waited for for ever.
+func (r *containerRun) wait(ctx context.Context) (ended <-chan error, noted <-chan struct{}) {
+	end, note := make(chan error, 1), make(chan struct{})
 	go func() {
 		w := r.api.ContainerWait(ctx, r.id, client.ContainerWaitOptions{Condition: container.WaitConditionNextExit})
+		close(note)
 		select {
 		case <-w.Result: // what it says is less than what inspecting says
-			ended <- nil
+			end <- nil
 		case err := <-w.Error:
-			ended <- err
+			end <- err
 		case <-ctx.Done():
-			ended <- ctx.Err()
+			end <- ctx.Err()
 		}
 	}()
-	return ended
+	return end, note
 }
 
 // judge reads how the container ended.
 func (r *containerRun) judge(ctx context.Context, s *stream, err error) scheduler.Result {
+	if errors.Is(err, errLost) {
+		return r.e.trouble(ctx, "", err)
+	}
 	if ctx.Err() != nil && err != nil {
 		return failed("stopped: " + context.Cause(ctx).Error() + "; but " + r.e.explain(err))
 	}
@@ -166,7 +181,7 @@ func (r *containerRun) judge(ctx context.Context, s *stream, err error) schedule
 		r.e.failedCall(err)
 		return failed("docker: " + errLost.Error() + ": " + r.e.explain(err))
 	}
-	s.drain()
+	s.drain(drainPatience)
 	look, cancel := afterwards(ctx, callTimeout)
 	defer cancel()
 	in, err := r.api.ContainerInspect(look, r.id, client.ContainerInspectOptions{})
@@ -178,7 +193,25 @@ func (r *containerRun) judge(ctx context.Context, s *stream, err error) schedule
 	case in.Container.State == nil || in.Container.State.Running:
 		return failed("docker: the container was started again during the run")
 	}
+	if in.Container.State.ExitCode == 137 && in.Container.HostConfig != nil && in.Container.HostConfig.Memory > 0 && ctx.Err() == nil {
+		in = r.awaitOOM(ctx, in)
+	}
 	return exited(in.Container.State.ExitCode, in.Container.State.OOMKilled)
+}
+
+// awaitOOM gives the engine a moment to note that memory was the reason: it hears
+// of that and of the end separately.
+func (r *containerRun) awaitOOM(ctx context.Context, in client.ContainerInspectResult) client.ContainerInspectResult {
+	for range 10 {
+		if in.Container.State.OOMKilled {
+			break
+		}
+		sleep(ctx, 50*time.Millisecond)
+		if again, err := r.api.ContainerInspect(ctx, r.id, client.ContainerInspectOptions{}); err == nil && again.Container.State != nil {
+			in = again
+		}
+	}
+	return in
 }
 
 // startFailed says why a container did not start.

@@ -106,7 +106,7 @@ func (r *serviceRun) await(ctx context.Context, logs *serviceLogs) (swarm.Task, 
 				logs.begin()
 			case t.Status.Err != "" && t.Status.Err != said:
 				said = t.Status.Err // why it waits: no suitable node, and the like
-				_, _ = stderrOf(r.out).Write([]byte("docker: " + said + "\n"))
+				say(r.out, scheduler.System, said)
 			}
 		}
 		sleep(ctx, taskPoll)
@@ -156,7 +156,7 @@ func (r *serviceRun) judge(ctx context.Context, t swarm.Task) scheduler.Result {
 func (r *serviceRun) stop(ctx context.Context, logs *serviceLogs) scheduler.Result {
 	reason := "stopped: " + context.Cause(ctx).Error()
 	if errors.Is(context.Cause(ctx), errLost) {
-		return failed("docker: " + errLost.Error())
+		return r.e.trouble(ctx, "", errLost)
 	}
 	end, cancel := afterwards(ctx, r.task.Job.Grace+cleanupTimeout)
 	defer cancel()
@@ -187,17 +187,6 @@ func (r *serviceRun) halt(ctx context.Context) error {
 	return r.e.scaleToNothing(ctx, r.api, r.id)
 }
 
-func (e *Engine) scaleToNothing(ctx context.Context, api *client.Client, id string) error {
-	in, err := api.ServiceInspect(ctx, id, client.ServiceInspectOptions{})
-	if err != nil {
-		return err
-	}
-	spec, none := in.Service.Spec, uint64(0)
-	spec.Mode = swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: &none}}
-	_, err = api.ServiceUpdate(ctx, id, client.ServiceUpdateOptions{Version: in.Service.Version, Spec: spec})
-	return err
-}
-
 // awaitGone waits until the tasks are gone or have ended, and their containers on
 // this node are gone too. It returns what was seen of the first task last.
 func (r *serviceRun) awaitGone(ctx context.Context, tasks []swarm.Task) (last swarm.Task, err error) {
@@ -225,63 +214,5 @@ func (r *serviceRun) awaitGone(ctx context.Context, tasks []swarm.Task) (last sw
 		if ctx.Err() != nil {
 			return last, errors.New("its task could not be ended")
 		}
-	}
-}
-
-// cleanUp removes the service, found by its label: a call whose answer did not
-// come may have made it too.
-func (r *serviceRun) cleanUp(ctx context.Context) error {
-	ctx, cancel := afterwards(ctx, cleanupTimeout)
-	defer cancel()
-	_, err := r.e.removeServices(ctx, r.api, func(s swarm.Service) bool {
-		return s.Spec.Labels[labelExecution] == r.task.Execution.ID
-	})
-	return err
-}
-
-// removeServices removes those of this instance's services that are chosen, and
-// their containers on this node; what is kept is only stopped.
-func (e *Engine) removeServices(ctx context.Context, api *client.Client, choose func(swarm.Service) bool) (n int, err error) {
-	list, err := api.ServiceList(ctx, client.ServiceListOptions{
-		Filters: client.Filters{}.Add("label", labelInstance+"="+e.opts.Instance),
-	})
-	if err != nil {
-		if errdefs.IsUnavailable(err) { // not a manager: it has none
-			err = nil
-		}
-		return 0, err
-	}
-	for _, s := range list.Items {
-		if !choose(s) {
-			continue
-		}
-		if s.Spec.Labels[labelKeep] == "true" {
-			if m := s.Spec.Mode.Replicated; m != nil && m.Replicas != nil && *m.Replicas > 0 {
-				n++
-				err = errors.Join(err, e.scaleToNothing(ctx, api, s.ID))
-			}
-			continue
-		}
-		n++
-		if _, failure := api.ServiceRemove(ctx, s.ID, client.ServiceRemoveOptions{}); failure != nil && !errdefs.IsNotFound(failure) {
-			err = errors.Join(err, failure)
-			continue
-		}
-		err = errors.Join(err, e.awaitContainersGone(ctx, api, s.ID))
-	}
-	return n, err
-}
-
-// awaitContainersGone waits until this node has none of a removed service's
-// containers.
-func (e *Engine) awaitContainersGone(ctx context.Context, api *client.Client, service string) error {
-	for {
-		list, err := api.ContainerList(ctx, client.ContainerListOptions{
-			All: true, Filters: client.Filters{}.Add("label", "com.docker.swarm.service.id="+service),
-		})
-		if err != nil || len(list.Items) == 0 {
-			return err
-		}
-		sleep(ctx, 50*time.Millisecond)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // read once more, and what came before is left out.
 type serviceLogs struct {
 	r    *serviceRun
-	ctx  context.Context //nolint:containedctx // that of the run, whose part this is
+	ctx  context.Context
 	stop context.CancelFunc
 	once sync.Once
 	live *stream // after begin
@@ -53,7 +53,7 @@ func (l *serviceLogs) finish(ctx context.Context) {
 	defer cancel()
 	logs, err := l.open(read, false)
 	if err != nil {
-		stderrOf(l.r.out).Write([]byte("docker: the rest of the output cannot be read: " + l.r.e.explain(err) + "\n"))
+		say(l.r.out, scheduler.Stderr, "the rest of the output cannot be read: "+l.r.e.explain(err))
 		return
 	}
 	rest := follow(logs, logs, l.r.c.TTY, &skipper{out: l.r.out, left: l.seen.all()})
@@ -64,7 +64,7 @@ func (l *serviceLogs) finish(ctx context.Context) {
 // drain takes what still comes.
 func (l *serviceLogs) drain() {
 	if l.live != nil {
-		l.live.drain()
+		l.live.drain(serviceSilence)
 	}
 }
 

@@ -10,9 +10,12 @@ import (
 	"belfry/scheduler"
 )
 
-// drainPatience is how long an output may be silent after its process has ended
-// before it counts as complete: something else may hold it open.
-const drainPatience = 3 * time.Second
+// How long an output may be silent after its process has ended before it counts
+// as complete: something else may hold it open, and swarm does not end it.
+const (
+	drainPatience  = 3 * time.Second
+	serviceSilence = 500 * time.Millisecond
+)
 
 // stream copies a run's output.
 type stream struct {
@@ -39,10 +42,10 @@ func follow(r io.Reader, source io.Closer, tty bool, out scheduler.OutputWriter)
 }
 
 // drain waits for the end of the output, as long as something comes.
-func (s *stream) drain() {
+func (s *stream) drain(patience time.Duration) {
 	for before := int64(-1); before != s.moved.Load(); {
 		before = s.moved.Load()
-		timer := time.NewTimer(drainPatience)
+		timer := time.NewTimer(patience)
 		select {
 		case <-s.done:
 			timer.Stop()
@@ -75,7 +78,8 @@ func (w *streamWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// stderrOf writes what the engine has to say about a run beside its output.
-func stderrOf(out scheduler.OutputWriter) *streamWriter {
-	return &streamWriter{out, scheduler.Stderr, new(atomic.Int64)}
+// say writes a line about a run into its output. Only what may change the job's
+// result is on its stderr, where people look for trouble.
+func say(out scheduler.OutputWriter, to scheduler.Stream, text string) {
+	out.Write(to, []byte("docker: "+text+"\n"))
 }

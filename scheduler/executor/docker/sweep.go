@@ -16,6 +16,9 @@ import (
 // executions do not run here. What is to be kept is stopped. It returns how many
 // things that were.
 func (e *Engine) Sweep(ctx context.Context) (n int, err error) {
+	if e.opts.Instance == "" {
+		return 0, errors.New("docker: to sweep, an engine needs the name of its instance")
+	}
 	api, err := e.connect(ctx)
 	if err != nil {
 		return 0, err
@@ -45,6 +48,10 @@ func (e *Engine) sweepContainers(ctx context.Context, api *client.Client) (n int
 		}
 		n++
 		err = errors.Join(err, e.dispose(ctx, api, c))
+		if id := c.Labels[labelExecution]; id != "" {
+			// An engine that was killed may have forgotten a process of the container.
+			err = errors.Join(err, (&ender{}).endBy(ctx, byMarkers(runEnv+"="+id), 0))
+		}
 	}
 	return n, err
 }
@@ -91,11 +98,18 @@ func (e *Engine) sweepInside(ctx context.Context, api *client.Client, id string)
 	if err != nil || len(in.Container.ExecIDs) == 0 || e.anyLive() {
 		return 0
 	}
+	commands := 0
 	for _, exec := range in.Container.ExecIDs {
 		look, err := api.ExecInspect(ctx, exec, client.ExecInspectOptions{})
-		if err != nil || !look.Running || environOf(look.PID, "PATH") != "" {
+		if err != nil || !look.Running {
+			continue
+		}
+		if commands++; environOf(look.PID, "PATH") != "" {
 			return 0 // we see this machine's processes, so they were looked at
 		}
+	}
+	if commands == 0 {
+		return 0
 	}
 	n := &ender{api: api, container: id, marker: execEnv + "=" + e.opts.Instance}
 	w := n.inside("", false)

@@ -104,8 +104,10 @@ func (d *Daemon) Restart() error {
 		return err
 	}
 	at := func(name string) string { return filepath.Join(d.dir, name) }
-	// A process that was killed leaves its pid file, and another may have the pid.
+	// Who was killed leaves a pid file, and another may have the pid: dockerd would
+	// wait for a containerd that died with it and is not reaped yet.
 	os.Remove(at("pid"))
+	awaitDeath(at("exec/containerd/containerd.pid"))
 	cmd := exec.Command("dockerd", "-H", d.Host, "--data-root", at("data"), "--exec-root", at("exec"), "-p", at("pid"), //nolint:noctx // it outlives every context
 		"--storage-driver", "overlay2", "--iptables=false", "--ip6tables=false", "--bridge=none", "--ip-forward=false", "--ip-masq=false",
 		"--shutdown-timeout", "3")

@@ -31,6 +31,22 @@ func killAll(dir string) {
 	}
 }
 
+// awaitDeath waits until the process of a pid file is dead, and removes the file.
+func awaitDeath(file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return
+	}
+	stat := "/proc/" + strings.TrimSpace(string(text)) + "/stat"
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+		b, err := os.ReadFile(stat)
+		if _, after, _ := bytes.Cut(b, []byte(") ")); err != nil || bytes.HasPrefix(after, []byte("Z")) {
+			break
+		}
+	}
+	os.Remove(file)
+}
+
 func naming(dir string) []int {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	var pids []int

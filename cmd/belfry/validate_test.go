@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestValidate: files are right, or all that is wrong with them is said, with the
+// place.
+func TestValidate(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		code int
+		said []string
+	}{
+		"right": {"[job-local \"a\"]\nschedule = @daily\ncommand = true\n", 0, []string{"1 files, 1 jobs: valid"}},
+		"another server's job": {
+			"[job-local \"a\"]\nschedule = @daily\ncommand = true\ndepends-on = b\n", 0,
+			[]string{`the job "b" is not defined in these files`, "valid"},
+		},
+		"text": {"[job-local \"a\"]\nschedul = @daily\ncommand = true ; no\n", 1, []string{
+			`:2: schedul: is not a key of job-local (did you mean "schedule"?)`, ":3: command: the ; may begin a comment",
+		}},
+		"schedule": {"[job-local \"a\"]\ncommand = true\nschedule = 61 * * * *\n", 1, []string{":3: schedule: ", "61"}},
+		"executor": {"[job-run \"a\"]\nschedule = @daily\nimage = UPPER CASE\n", 1, []string{":3: image: "}},
+		"cycle": {
+			"[job-local \"a\"]\nschedule = @daily\ncommand = true\ndepends-on = b\n[job-local \"b\"]\nschedule = @daily\ncommand = true\non-failure = c\n" +
+				"[job-local \"c\"]\nschedule = @daily\ncommand = true\non-success = b\n", 1,
+			[]string{":8: on-failure: makes a cycle: b → c → b"},
+		},
+		"twice": {"[job-local \"a\"]\nschedule = @daily\ncommand = true\n[job-local \"a\"]\nschedule = @daily\ncommand = true\n", 1, []string{":4: ", "defined twice"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "jobs.ini")
+			if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			if code := run(t.Context(), []string{"validate", "--config", file}, &stdout, &stderr); code != c.code {
+				t.Errorf("exit code %d, expected %d", code, c.code)
+			}
+			for _, words := range c.said {
+				if said := stdout.String() + stderr.String(); !strings.Contains(said, words) {
+					t.Errorf("%q is not in:\n%s", words, said)
+				}
+			}
+		})
+	}
+}
