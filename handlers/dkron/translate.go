@@ -128,6 +128,9 @@ func check(w *Job) error {
 	if err := checkTags(w.Tags); err != nil {
 		return err
 	}
+	if err := checkProcessors(w.Processors); err != nil {
+		return err
+	}
 	return checkExecutor(w.Executor, w.ExecutorConfig)
 }
 
