@@ -173,7 +173,9 @@ func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principa
 func parentsFirst(steps []ImportStep) []int {
 	byName := make(map[string]int, len(steps))
 	for i := range steps {
-		byName[steps[i].Draft.Name] = i
+		if steps[i].Action != ImportRefuse {
+			byName[steps[i].Draft.Name] = i
+		}
 	}
 	order := make([]int, 0, len(steps))
 	state := make([]byte, len(steps)) // 1: on the way, 2: in order
