@@ -45,6 +45,8 @@ type Options struct {
 	Configuration Configuration
 	// Containers lists what a Docker engine has.
 	Containers func(context.Context) ([]Container, error)
+	// Imports are the other systems whose jobs can be taken over.
+	Imports []scheduler.ImportFormat
 	// Dialects are other systems' APIs, each made with what lets its clients in.
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
 	// Load says how busy this server's worker is; nil hides it.
@@ -77,6 +79,11 @@ type FreezeService interface {
 	Unfreeze(ctx context.Context, by scheduler.Principal) error
 }
 
+// ImportService stores jobs of other systems.
+type ImportService interface {
+	Import(ctx context.Context, by scheduler.Principal, list []scheduler.Imported, origin scheduler.Origin, preview bool) ([]scheduler.ImportStep, error)
+}
+
 // UserService is what the settings call.
 type UserService interface {
 	CreateUser(ctx context.Context, by scheduler.Principal, name, password string, role scheduler.Role) (scheduler.User, error)
@@ -102,6 +109,7 @@ type Service interface {
 	JobService
 	ExecutionService
 	FreezeService
+	ImportService
 	UserService
 	SessionService
 	ClassService

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // ImportAction is what an import does with one job.
@@ -17,11 +18,49 @@ const (
 	ImportRefuse ImportAction = "refuse" // Err says why
 )
 
-// ImportStep is one job of an import.
+// Imported is a job of another system, as it would be here.
+type Imported struct {
+	Draft Draft
+	Notes []string // what of it is not done here, in sentences
+	Err   error    // why it cannot be taken at all; then Draft has its name, or nothing
+}
+
+// ImportFormat is how another system keeps its jobs. All that are known are in one
+// list, which the command line and the pages share.
+type ImportFormat struct {
+	Name  string // in commands and addresses
+	Title string // for people
+	Hint  string // where to get it, in a sentence
+	// Read makes jobs of what was saved. CodeInvalid: it is not of this format.
+	Read func(ctx context.Context, raw []byte) ([]Imported, error)
+	// List is the address of all jobs on a server that runs, by that server's own;
+	// nil: there are no such servers.
+	List func(server string) string
+	// Login is the path below a server's root to which a user's name and password are
+	// sent as a form, for a cookie; empty: they are sent with Basic.
+	Login string
+}
+
+// ImportStep is what an import does with one job.
 type ImportStep struct {
-	Name   string
+	Imported
 	Action ImportAction
-	Err    error
+}
+
+// Problem is why the job was refused, in words; "" when it was not.
+func (s *ImportStep) Problem() string {
+	var e *Error
+	switch {
+	case s.Err == nil:
+		return ""
+	case !errors.As(s.Err, &e) || len(e.Fields) == 0:
+		return s.Err.Error()
+	}
+	words := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		words[i] = f.Field + " " + f.Message
+	}
+	return strings.Join(words, "; ")
 }
 
 // importBatch is how many jobs one transaction stores.
@@ -33,26 +72,31 @@ var errPreview = errors.New("a preview")
 // Import stores jobs that were read elsewhere, by name: new ones are created,
 // others changed, and the same import again changes nothing. A job that is not
 // valid is refused alone. What jobs depend on may come in any order. The steps are
-// in the order of drafts. With preview nothing is stored, and the steps say what
+// in the order of list. With preview nothing is stored, and the steps say what
 // would be. It needs the role editor.
-func (s *Service) Import(ctx context.Context, by Principal, drafts []Draft, origin Origin, preview bool) ([]ImportStep, error) {
+func (s *Service) Import(ctx context.Context, by Principal, list []Imported, origin Origin, preview bool) ([]ImportStep, error) {
 	if err := s.submitting(by, "importing jobs"); err != nil {
 		return nil, err
 	}
-	steps := make([]ImportStep, len(drafts))
+	steps := make([]ImportStep, len(list))
 	seen := map[string]bool{}
-	for i := range drafts {
-		d := &drafts[i]
+	for i := range list {
+		step := &steps[i]
+		step.Imported = list[i]
+		if step.Err != nil {
+			step.Action = ImportRefuse
+			continue
+		}
+		d := &step.Draft
 		d.Normalize()
-		steps[i].Name = d.Name
 		if err := validateNotify(d, s.Senders, d.Validate(s.Executors)); err != nil {
-			steps[i].refuse(err)
+			step.refuse(err)
 		} else if seen[d.Name] {
-			steps[i].refuse(Invalid("name", "%s comes twice", cut(d.Name, 80)))
+			step.refuse(Invalid("name", "comes twice"))
 		}
 		seen[d.Name] = true
 	}
-	order := parentsFirst(drafts)
+	order := parentsFirst(steps)
 	size := importBatch
 	if preview {
 		size = max(1, len(order)) // what depends on each other is seen within one transaction only
@@ -60,7 +104,7 @@ func (s *Service) Import(ctx context.Context, by Principal, drafts []Draft, orig
 	for batch := range slices.Chunk(order, size) {
 		var done []ImportStep
 		err := s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
-			done, err = s.importBatch(ctx, tx, fx, by, drafts, steps, batch, origin)
+			done, err = s.importBatch(ctx, tx, fx, by, steps, batch, origin)
 			if err == nil && preview {
 				err = errPreview
 			}
@@ -76,15 +120,15 @@ func (s *Service) Import(ctx context.Context, by Principal, drafts []Draft, orig
 	return steps, nil
 }
 
-func (i *ImportStep) refuse(err error) { i.Action, i.Err = ImportRefuse, err }
+func (s *ImportStep) refuse(err error) { s.Action, s.Err = ImportRefuse, err }
 
 // importBatch stores some of an import's jobs and returns their steps.
-func (s *Service) importBatch(ctx context.Context, tx Tx, fx *effects, by Principal, drafts []Draft, steps []ImportStep, batch []int, origin Origin) ([]ImportStep, error) {
+func (s *Service) importBatch(ctx context.Context, tx Tx, fx *effects, by Principal, steps []ImportStep, batch []int, origin Origin) ([]ImportStep, error) {
 	done := make([]ImportStep, 0, len(batch))
 	for _, i := range batch {
 		step := steps[i]
 		if step.Action != ImportRefuse {
-			action, err := s.importJob(ctx, tx, fx, by, drafts[i], origin)
+			action, err := s.importJob(ctx, tx, fx, by, step.Draft, origin)
 			switch code := CodeOf(err); {
 			case err == nil:
 				step.Action = action
@@ -110,6 +154,9 @@ func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principa
 		return "", err
 	}
 	d.Notify = s.restoreSecrets(d.Notify, old.Notify)
+	if d.Extra == nil {
+		d.Extra = old.Extra
+	}
 	if sameDraft(old.Draft, d) && sameJobs(old.DependsOn, d.DependsOn) && sameJobs(old.Triggers, d.Triggers) {
 		return ImportKeep, nil
 	}
@@ -123,21 +170,23 @@ func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principa
 	return ImportChange, err
 }
 
-// parentsFirst returns the order in which drafts can be stored, as indexes: what
+// parentsFirst returns the order in which jobs can be stored, as indexes: what
 // others depend on comes before them. Of a cycle somebody comes first, and is
 // refused for what is not there yet.
-func parentsFirst(drafts []Draft) []int {
-	byName := make(map[string]int, len(drafts))
-	for i, d := range drafts {
-		byName[d.Name] = i
+func parentsFirst(steps []ImportStep) []int {
+	byName := make(map[string]int, len(steps))
+	for i := range steps {
+		if steps[i].Action != ImportRefuse {
+			byName[steps[i].Draft.Name] = i
+		}
 	}
-	order := make([]int, 0, len(drafts))
-	state := make([]byte, len(drafts)) // 1: on the way, 2: in order
+	order := make([]int, 0, len(steps))
+	state := make([]byte, len(steps)) // 1: on the way, 2: in order
 	type visit struct{ at, next int }
-	for i := range drafts {
+	for i := range steps {
 		for stack := []visit{{i, 0}}; len(stack) > 0; {
 			v := &stack[len(stack)-1]
-			needs := slices.Concat(drafts[v.at].DependsOn, drafts[v.at].Triggers)
+			needs := slices.Concat(steps[v.at].Draft.DependsOn, steps[v.at].Draft.Triggers)
 			if state[v.at] == 2 || v.next == len(needs) {
 				if state[v.at] != 2 {
 					state[v.at] = 2

@@ -240,6 +240,8 @@ func executorLabel(kind string) string {
 		return "Swarm service"
 	case scheduler.ClassExecutor:
 		return "Job class"
+	case "unsupported":
+		return "Not possible here"
 	default:
 		return kind
 	}

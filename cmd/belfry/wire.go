@@ -105,7 +105,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		AuthNone: c.Auth == "none", SecureCookies: c.SecureCookies, TrustedProxies: c.TrustedProxies,
 		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
 		Load: a.pool.Usage, Executors: executorKinds, TokenTTL: c.APITokenTTL,
-		Configuration: a.config, Containers: a.containers,
+		Configuration: a.config, Containers: a.containers, Imports: importFormats(a.store, a.service),
 		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.dkron(false), a.ndscheduler(false)},
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ type Service interface {
 	DeleteJob(ctx context.Context, by scheduler.Principal, name string, force bool) error
 	RunJob(ctx context.Context, by scheduler.Principal, name string, config json.RawMessage) (scheduler.Execution, error)
 	ClearHistory(ctx context.Context, by scheduler.Principal, name string) error
-	Import(ctx context.Context, by scheduler.Principal, drafts []scheduler.Draft, origin scheduler.Origin, preview bool) ([]scheduler.ImportStep, error)
+	Import(ctx context.Context, by scheduler.Principal, list []scheduler.Imported, origin scheduler.Origin, preview bool) ([]scheduler.ImportStep, error)
 	SubmissionsPaused() bool
 	PauseSubmissions(ctx context.Context, by scheduler.Principal, paused bool) error
 	StopServer(ctx context.Context, by scheduler.Principal, stop func()) error

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"time"
 
@@ -184,32 +183,35 @@ func (a *API) setPaused(c echo.Context, paused bool) error {
 
 // restore stores all jobs of a file that Dkron's list was saved to.
 func (a *API) restore(c echo.Context) error {
-	raw, err := restoreFile(c)
-	if err != nil {
+	_, raw, err := httpkit.Upload(c)
+	if err != nil && scheduler.CodeOf(err) != scheduler.CodeInvalid {
 		return err
 	}
-	items, err := ReadDump(raw)
-	if err != nil {
-		return say(http.StatusBadRequest, "")
+	if raw == nil {
+		return say(http.StatusNotFound, "")
 	}
 	ctx := c.Request().Context()
-	if err := Translate(ctx, a.Store, items, a.Now()); err != nil {
+	jobs, err := readDump(ctx, a.Store, raw, a.Now())
+	if scheduler.CodeOf(err) == scheduler.CodeInvalid {
+		return say(http.StatusBadRequest, "")
+	}
+	if err != nil {
 		return err
 	}
-	for _, item := range items {
-		if item.Err != nil {
+	for _, j := range jobs {
+		if j.Err != nil {
 			return say(http.StatusBadRequest, "")
 		}
 	}
-	steps, err := a.Service.Import(ctx, httpkit.Principal(c), drafts(items), scheduler.OriginAPI, false)
+	steps, err := a.Service.Import(ctx, httpkit.Principal(c), jobs, scheduler.OriginAPI, false)
 	if err != nil {
 		return err
 	}
 	said := make([]string, len(steps))
 	for i, s := range steps {
-		said[i] = "success create " + s.Name
+		said[i] = "success create " + s.Draft.Name
 		if s.Action == scheduler.ImportRefuse {
-			said[i] = "fail create " + s.Name
+			said[i] = "fail create " + s.Draft.Name
 		}
 	}
 	list, err := json.Marshal(said)
@@ -217,26 +219,6 @@ func (a *API) restore(c echo.Context) error {
 		return err
 	}
 	return a.json(c, http.StatusOK, string(list))
-}
-
-func restoreFile(c echo.Context) ([]byte, error) {
-	r := c.Request()
-	r.Body = http.MaxBytesReader(c.Response(), r.Body, MaxDump)
-	file, err := c.FormFile("file")
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, scheduler.Errorf(scheduler.CodeTooLarge, "the file is too large: at most %d bytes", int64(MaxDump))
-		}
-		return nil, say(http.StatusNotFound, "")
-	}
-	defer func() { _ = r.MultipartForm.RemoveAll() }()
-	f, err := file.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
 }
 
 // job reads the job that the path names.

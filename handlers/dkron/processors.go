@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strconv"
 
 	"belfry/scheduler"
 )
@@ -13,7 +14,7 @@ import (
 const defaultLogDir = "/var/log/dkron"
 
 // processors are those that there are, with the keys that each knows.
-var processors = map[string][]string{"log": nil, "files": {"log_dir"}, "syslog": nil, "fluent": nil}
+var processors = map[string][]string{"log": nil, "files": {"log_dir"}, "syslog": {"address"}, "fluent": {"host", "port", "tag"}}
 
 // notifyOf are processors as what is done with each outcome; those that are not
 // known are left out.
@@ -26,10 +27,24 @@ func notifyOf(all map[string]texts) (list []scheduler.Notify) {
 		config := map[string]any{"forward": isTrue(all[kind]["forward"])}
 		for _, key := range keys {
 			config[key] = string(all[kind][key])
+			if key == "port" {
+				port, _ := strconv.ParseInt(string(all[kind][key]), 10, 64) // checkProcessors has read it
+				config[key] = port
+			}
 		}
 		list = append(list, scheduler.Notify{Kind: kind, On: scheduler.OnAny, Config: object(config)})
 	}
 	return list
+}
+
+// checkProcessors refuses values that cannot be read.
+func checkProcessors(all map[string]texts) error {
+	if port := all["fluent"]["port"]; port != "" {
+		if n, err := strconv.Atoi(string(port)); err != nil || n < 1 || n > 65535 {
+			return invalid("the port of the processor fluent must be 1 to 65535")
+		}
+	}
+	return nil
 }
 
 // withProcessors replaces the processors among what is done with outcomes.

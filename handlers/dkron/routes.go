@@ -71,7 +71,7 @@ func (a *API) Owns(path string) bool {
 // BodyLimit is how many bytes a request may send: a restore sends all jobs.
 func (a *API) BodyLimit(r *http.Request) int64 {
 	if strings.TrimSuffix(r.URL.Path, "/") == "/v1/restore" {
-		return MaxDump
+		return httpkit.MaxUpload
 	}
 	return httpkit.MaxBody
 }

@@ -128,6 +128,9 @@ func check(w *Job) error {
 	if err := checkTags(w.Tags); err != nil {
 		return err
 	}
+	if err := checkProcessors(w.Processors); err != nil {
+		return err
+	}
 	return checkExecutor(w.Executor, w.ExecutorConfig)
 }
 
@@ -229,6 +232,9 @@ func wireTexts(m map[string]string) texts {
 
 // sameJSON compares two objects.
 func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
 	var x, y bytes.Buffer
 	var v, w any
 	if json.Unmarshal(a, &v) != nil || json.Unmarshal(b, &w) != nil {

@@ -72,8 +72,7 @@ func Lookup(name string) (Grammar, bool) {
 		return Standard, true
 	case Dkron.Name:
 		return Dkron, true
-	}
-	if name == APScheduler.Name {
+	case APScheduler.Name:
 		return APScheduler, true
 	}
 	return Grammar{}, false

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -124,11 +123,12 @@ func sendFiles(ctx context.Context, n scheduler.Notification, c filesConfig) err
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			both := bytes.NewBuffer(nil)
-			if err := splitStreams(chunk, gap, []io.Writer{both, both}); err != nil {
-				return err
+			if !gap.IsZero() {
+				if _, err := io.WriteString(w[0], gap.String()+"\n"); err != nil {
+					return err
+				}
 			}
-			_, err := w[0].Write(both.Bytes())
+			_, err := w[0].Write(chunk.Data)
 			return err
 		})
 	})
