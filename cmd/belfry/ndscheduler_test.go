@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	_ "modernc.org/sqlite" // to tamper with
 )
 
 var ndschedulerListens = regexp.MustCompile(`msg=listening api=ndscheduler address=(\S+)`)
