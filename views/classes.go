@@ -53,6 +53,14 @@ func ClassValues(c scheduler.JobClass) map[string]string {
 	}
 }
 
+func argumentNames(c scheduler.JobClass) string {
+	names := make([]string, len(c.Arguments))
+	for i, a := range c.Arguments {
+		names[i] = a.Description
+	}
+	return strings.Join(names, ", ")
+}
+
 func indented(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if len(raw) == 0 || json.Indent(&b, raw, "", "  ") != nil {
