@@ -91,6 +91,47 @@ func TestAuditWrittenAnew(t *testing.T) {
 	}
 }
 
+// TestAuditKeeping chains and deletes more rows than one transaction does.
+func TestAuditKeeping(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, options func(testing.TB) db.Options) {
+		s := openDB(t, options(t))
+		defer closeDB(t, s)
+		began := time.Now().Truncate(time.Second)
+		const n = 1203
+		if err := s.InTx(bg, func(tx scheduler.Tx) error {
+			for i := range n {
+				if err := tx.InsertAudit(bg, scheduler.AuditEntry{At: began.Add(time.Duration(i) * time.Second), Action: "job.run"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		service := scheduler.New(scheduler.Options{Store: s, Now: time.Now})
+		if err := service.SealAudit(bg); err != nil {
+			t.Fatal(err)
+		}
+		if err := service.DropAudit(bg, began.Add(1100*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := scheduler.VerifyAudit(bg, s, "")
+		if err != nil || r.Problem != "" || r.Rows != 103 || r.Anchor.Seq != 1100 || r.Head.Seq != n || r.Loose != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if err := service.DropAudit(bg, began.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		insertAudit(t, s, "later")
+		if err := service.SealAudit(bg); err != nil {
+			t.Fatal(err)
+		}
+		if r, err = scheduler.VerifyAudit(bg, s, r.Head.Hash); err != nil || r.Problem != "" || !r.Seen || r.Rows != 1 || r.Head.Seq != n+1 {
+			t.Errorf("behind what was deleted: %+v, %v", r, err)
+		}
+	})
+}
+
 func insertAudit(t *testing.T, s *db.Store, object string) {
 	t.Helper()
 	if err := s.InTx(bg, func(tx scheduler.Tx) error {

@@ -106,8 +106,10 @@ func (s *Service) AuditLoop(ctx context.Context, keep time.Duration) {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	s.auditLoose.Store(true) // what an earlier life left
+	again := false           // what was being written a moment ago is there now
 	for n := 0; ; n++ {
-		if s.auditLoose.Swap(false) || n%60 == 0 { // other processes write, too
+		if written := s.auditLoose.Swap(false); written || again || n%60 == 0 { // other processes write, too
+			again = written
 			if err := s.SealAudit(ctx); err != nil && ctx.Err() == nil {
 				s.auditLoose.Store(true)
 				s.Log.Error("chain audit rows", "error", err)
@@ -120,9 +122,20 @@ func (s *Service) AuditLoop(ctx context.Context, keep time.Duration) {
 		}
 		select {
 		case <-ctx.Done():
+			s.sealLast(ctx)
 			return
 		case <-every.C:
 		}
+	}
+}
+
+// sealLast adds what was written at the end, so that a server that is stopped
+// leaves a whole chain.
+func (s *Service) sealLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := s.SealAudit(ctx); err != nil {
+		s.Log.Error("chain audit rows", "error", err)
 	}
 }
 

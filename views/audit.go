@@ -143,12 +143,25 @@ func auditChanges(a *scheduler.AuditEntry) []auditChange {
 	for _, k := range keys {
 		was, hadIt := before[k]
 		is, hasIt := after[k]
-		if was == is && hadIt == hasIt || k == "version" {
+		if was == is && hadIt == hasIt || k == "version" || ofRun(a, k) {
 			continue
 		}
 		changes = append(changes, auditChange{k, was, is, hadIt, hasIt})
 	}
 	return changes
+}
+
+// ofRun reports whether a key says of a run what its row says anyway.
+func ofRun(a *scheduler.AuditEntry, key string) bool {
+	return auditExecution(a) != "" && (key == "job" || key == "title" || key == "execution")
+}
+
+// auditExecution is the execution that a row is about, "" when it is about none.
+func auditExecution(a *scheduler.AuditEntry) string {
+	if a.Action != "job.run" && !strings.HasPrefix(a.Action, "execution.") {
+		return ""
+	}
+	return flat(a.After)["execution"]
 }
 
 // flat is a JSON value as texts by their keys.
@@ -159,6 +172,28 @@ func flat(text string) map[string]string {
 		flatten(out, "", v)
 	}
 	return out
+}
+
+// listWords is a list as people read it: of schedules their texts, of anything else
+// its JSON.
+func listWords(list []any) string {
+	texts := make([]string, len(list))
+	for i, item := range list {
+		s, ok := item.(map[string]any)
+		text, has := s["text"].(string)
+		if !ok || !has {
+			b, err := json.Marshal(list)
+			if err != nil {
+				return ""
+			}
+			return string(b)
+		}
+		texts[i] = text
+		if zone, ok := s["zone"].(string); ok {
+			texts[i] += " (" + zone + ")"
+		}
+	}
+	return strings.Join(texts, "; ")
 }
 
 func flatten(out map[string]string, key string, v any) {
@@ -173,6 +208,8 @@ func flatten(out map[string]string, key string, v any) {
 		}
 	case string:
 		out[key] = v
+	case []any:
+		out[key] = listWords(v)
 	default:
 		b, err := json.Marshal(v)
 		if err == nil {
