@@ -185,7 +185,7 @@ func configValue(key string, x any) string {
 	case string:
 		return x
 	case json.Number:
-		if key == "memory" {
+		if key == "memory" || key == "memory_limit" {
 			if n, err := x.Int64(); err == nil {
 				return sizeValue(n)
 			}
