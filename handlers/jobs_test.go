@@ -349,3 +349,24 @@ func TestFormOfARequest(t *testing.T) {
 		t.Errorf("config %s", j.Config)
 	}
 }
+
+// TestFormTakesSizes of memory as people write them.
+func TestFormTakesSizes(t *testing.T) {
+	w := newWorld(t)
+	values := url.Values{"name": {"big"}, "executor": {"shell"}, "config.command": {"true"}, "config.memory_limit": {"64 MiB"}, "config.user": {"nobody"}, "config.group": {"daemon"}, "ephemeral": {"false", "true"}}
+	w.expect(http.StatusSeeOther, ask{method: "POST", path: "/jobs", form: values, as: scheduler.Editor}.page())
+	j, err := w.store.JobByName(t.Context(), "big")
+	w.must(err)
+	if got := string(j.Config); got != `{"command":"true","group":"daemon","memory_limit":67108864,"user":"nobody"}` || !j.Ephemeral {
+		t.Errorf("%s, ephemeral %t", got, j.Ephemeral)
+	}
+	page := w.expect(http.StatusOK, ask{path: "/jobs/big/edit", as: scheduler.Editor}.page()).Body.String()
+	if !strings.Contains(page, `value="64 MiB"`) {
+		t.Error("the limit is not shown as it was typed")
+	}
+	values.Set("config.memory_limit", "much")
+	values.Set("name", "other")
+	if page := w.expect(http.StatusUnprocessableEntity, ask{method: "POST", path: "/jobs", form: values, as: scheduler.Editor}.page()).Body.String(); !strings.Contains(page, "is not a size") {
+		t.Error("what is wrong with the limit is not said")
+	}
+}
