@@ -79,7 +79,7 @@ func (t *tx) CountOutcome(ctx context.Context, jobID string, state scheduler.Sta
 	if err != nil {
 		return err
 	}
-	d := t.pending.change(num, "", "", 0)
+	d := t.pending.change(num, "", "")
 	d.outcome = state
 	if state == scheduler.Succeeded {
 		d.groupsSucceeded++
