@@ -52,6 +52,7 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"a job's history is deleted":             deleteHistory,
 		"runs by when they began":                startedAt,
 		"deleted jobs vanish":                    deleteJob,
+		"what is to be told outlives its job":    deleteUntold,
 		"output is read back":                    outputBasics,
 		"output is appended at its end":          outputOrder,
 		"output by byte and line":                outputProperties,
