@@ -29,6 +29,9 @@
 //   - Reason: the words that say why a state that is not succeeded was reached,
 //     or why an execution waits.
 //   - Executor: what knows how to run one kind of job (shell, http).
+//   - Job class: an entry of the catalogue; it says how jobs run that name it.
+//   - Audit row: one mutation, as it is kept. Chain: all rows, each with the hash
+//     of the one before.
 //   - Output: the bytes a run wrote, in order of arrival, from two Streams.
 //   - Piece: a run of output bytes of one stream with one arrival time; a line
 //     is one or more pieces.
