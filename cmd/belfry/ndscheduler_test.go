@@ -280,6 +280,45 @@ template = {"path": [%q], "python": %q, "env": {"REGION": "eu"}}
 	s.terminate()
 }
 
+// TestNdschedulerOptions: a page's OPTIONS resumes a job; what a browser asks before
+// a page of another site may do that is answered, and resumes nothing.
+func TestNdschedulerOptions(t *testing.T) {
+	t.Parallel()
+	config := filepath.Join(t.TempDir(), "cors.ini")
+	writeFile(t, config, "[cors]\nallowed-origins = https://app.example.com\nallow-credentials = true\n")
+	s, apart := ndschedulerServer(t, "--config", config)
+	id := s.nobody(t).want(201, "POST", "/api/v1/jobs", `{"job_class_string": "a.B", "name": "x", "minute": "1"}`).object()["job_id"]
+	path := fmt.Sprint("/api/v1/jobs/", id)
+	for _, at := range []*server{s, apart} {
+		c := at.nobody(t)
+		paused := func() bool { return c.want(200, "GET", path, nil).object()["next_run_time"] == "" }
+		page := c.with("Origin", at.url).with("Sec-Fetch-Site", "same-origin").with("Sec-Fetch-Mode", "cors").with("X-Requested-With", "XMLHttpRequest")
+		other := c.with("Origin", "https://app.example.com").with("Sec-Fetch-Site", "cross-site").with("Sec-Fetch-Mode", "cors")
+		page.want(200, "PATCH", path, nil)
+		if page.want(200, "OPTIONS", path, nil).object()["job_id"] != id || paused() {
+			t.Error("a page's OPTIONS did not resume")
+		}
+		page.want(200, "PATCH", path, nil)
+		a := other.with("Access-Control-Request-Method", "OPTIONS").want(204, "OPTIONS", path, nil)
+		if a.header.Get("Access-Control-Allow-Origin") != "https://app.example.com" || a.header.Get("Access-Control-Allow-Credentials") != "true" ||
+			!strings.Contains(a.header.Get("Access-Control-Allow-Methods"), "OPTIONS") || !paused() {
+			t.Errorf("a preflight: %v", a.header)
+		}
+		a = other.with("Origin", "https://evil.example.com").with("Access-Control-Request-Method", "OPTIONS").want(204, "OPTIONS", path, nil)
+		if a.header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("a stranger's preflight: %v", a.header)
+		}
+		other.with("Origin", "https://evil.example.com").want(403, "OPTIONS", path, nil)
+		other.with("Origin", "https://evil.example.com").want(403, "DELETE", path, nil)
+		if !paused() {
+			t.Error("a stranger resumed")
+		}
+		if a = other.want(200, "OPTIONS", path, nil); a.header.Get("Access-Control-Allow-Origin") != "https://app.example.com" || paused() {
+			t.Errorf("a friend's OPTIONS: %v", a.header)
+		}
+	}
+}
+
 // TestNdschedulerImport takes jobs over from a server with users, by its login.
 func TestNdschedulerImport(t *testing.T) {
 	t.Parallel()
