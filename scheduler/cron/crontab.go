@@ -42,8 +42,12 @@ func nextReal(c walls, loc *time.Location, unix int64) (int64, bool) {
 		if wall-e.offset < e.end {
 			return wall - e.offset, true
 		}
-		// No clock shows it sooner: a year that is far away costs no more than the next.
-		skip := max(e.end-1, wall-maxOffset)
+		skip := e.end - 1
+		if skip-unix >= 2*maxOffset {
+			// No change brings a time back from before this one, and no clock shows wall
+			// sooner: a year that is far away costs no more than the next.
+			skip = max(skip, wall-maxOffset)
+		}
 		if skip-unix > realTimeHorizon {
 			limit = min(skip+realTimeHorizon, maxInstant)
 		}

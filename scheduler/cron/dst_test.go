@@ -87,6 +87,8 @@ func TestDaylightSaving(t *testing.T) {
 		{"Australia/Lord_Howe", "2026-04-05", "45 1 * * *", "01:45+11:00"},
 		{"Australia/Lord_Howe", "2026-04-05", "15 1 * * *", "01:15+11:00"},
 		{"Australia/Lord_Howe", "2026-04-05", "45 * * * *", "00:45+11:00 01:45+11:00 01:45+10:30 02:45+10:30 03:45+10:30"},
+		// The hour's last fires come again, although its next one by the clock is tomorrow's.
+		{"Australia/Lord_Howe", "2026-04-05", "*/15 1 * * *", "01:00+11:00 01:15+11:00 01:30+11:00 01:45+11:00 01:30+10:30 01:45+10:30"},
 		// Azores change at midnight: 00:00 -> 01:00, 01:00 -> 00:00.
 		{"Atlantic/Azores", "2026-03-29", "30 0 * * *", "01:00+00:00"},
 		{"Atlantic/Azores", "2026-03-29", "0 0 29 3 *", "01:00+00:00"},
