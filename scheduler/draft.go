@@ -39,6 +39,9 @@ const (
 	maxCatchUp = 100 // runs that one gap is caught up with, and missed due times that are recorded one by one
 )
 
+// EveryWorker is the Copies of a job that runs on all workers that have its tags.
+const EveryWorker = maxParallel
+
 // The defaults of a draft.
 const (
 	DefaultMaxQueued     = 100

@@ -92,12 +92,7 @@ func (s *Service) Import(ctx context.Context, by Principal, list []Imported, ori
 		}
 		seen[d.Name] = true
 	}
-	order := parentsFirst(steps)
-	size := importBatch
-	if preview {
-		size = max(1, len(order)) // what depends on each other is seen within one transaction only
-	}
-	for batch := range slices.Chunk(order, size) {
+	for _, batch := range batches(steps, preview) {
 		var done []ImportStep
 		err := s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
 			done, err = s.importBatch(ctx, tx, fx, by, steps, batch, origin)
@@ -115,6 +110,35 @@ func (s *Service) Import(ctx context.Context, by Principal, list []Imported, ori
 	}
 	return steps, nil
 }
+
+// batches are the steps of each transaction, as indexes in an order in which they
+// can be stored. A preview's transaction sees nothing of another one, so that there
+// all that depend on others, or have dependents, share one; still, no more than
+// that keeps everybody else from writing.
+func batches(steps []ImportStep, preview bool) [][]int {
+	order := parentsFirst(steps)
+	if !preview {
+		return slices.Collect(slices.Chunk(order, importBatch))
+	}
+	parents := map[string]bool{}
+	for i := range steps {
+		for _, d := range steps[i].Draft.relations() {
+			parents[d.Job] = true
+		}
+	}
+	var alone, related []int
+	for _, i := range order {
+		if d := &steps[i].Draft; parents[d.Name] || len(d.relations()) > 0 {
+			related = append(related, i)
+		} else {
+			alone = append(alone, i)
+		}
+	}
+	return append(slices.Collect(slices.Chunk(alone, importBatch)), related)
+}
+
+// relations are the jobs that d names.
+func (d *Draft) relations() []Dependency { return slices.Concat(d.DependsOn, d.Triggers) }
 
 func (s *ImportStep) refuse(err error) { s.Action, s.Err = ImportRefuse, err }
 
@@ -196,7 +220,9 @@ func (s *Service) differences(before, after Draft) []Difference {
 func parentsFirst(steps []ImportStep) []int {
 	byName := make(map[string]int, len(steps))
 	for i := range steps {
-		byName[steps[i].Draft.Name] = i
+		if steps[i].Action != ImportRefuse {
+			byName[steps[i].Draft.Name] = i
+		}
 	}
 	order := make([]int, 0, len(steps))
 	state := make([]byte, len(steps)) // 1: on the way, 2: in order
@@ -204,7 +230,7 @@ func parentsFirst(steps []ImportStep) []int {
 	for i := range steps {
 		for stack := []visit{{i, 0}}; len(stack) > 0; {
 			v := &stack[len(stack)-1]
-			needs := slices.Concat(steps[v.at].Draft.DependsOn, steps[v.at].Draft.Triggers)
+			needs := steps[v.at].Draft.relations()
 			if state[v.at] == 2 || v.next == len(needs) {
 				if state[v.at] != 2 {
 					state[v.at] = 2
