@@ -369,7 +369,7 @@ func importSteps(p ImportProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "<div class=\"scroller\" role=\"region\" aria-label=\"Table of jobs to import\" tabindex=\"0\"><table class=\"cards\"><thead><tr><th scope=\"col\">Job</th><th scope=\"col\">Import</th><th scope=\"col\">Schedule</th><th scope=\"col\">Runs</th><th scope=\"col\">To know</th></tr></thead> <tbody>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "<div class=\"scroller\" role=\"region\" aria-label=\"Table of jobs to import\" tabindex=\"0\"><table class=\"cards imports\"><thead><tr><th scope=\"col\">Job</th><th scope=\"col\">Import</th><th scope=\"col\">Schedule</th><th scope=\"col\">Runs</th><th scope=\"col\">To know</th></tr></thead> <tbody>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
