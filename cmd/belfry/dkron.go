@@ -74,11 +74,11 @@ func (d *doors) dkronAddress() (host string, port int) {
 }
 
 // listenApart opens what the flags ask for. Nothing is answered before serveApart.
-func (a *app) listenApart() error {
+func (a *app) listenApart(ctx context.Context) error {
 	if a.flags.DkronListen == "" {
 		return nil
 	}
-	listener, err := net.Listen("tcp", a.flags.DkronListen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.flags.DkronListen)
 	if err != nil {
 		return fmt.Errorf("--dkron-listen: %w", err)
 	}
