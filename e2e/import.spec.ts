@@ -5,11 +5,11 @@ const job = (name: string, more: object = {}) => ({
   schedule: '0 30 4 * * *',
   timezone: 'Europe/Berlin',
   executor: 'shell',
-  executor_config: { shell: 'true', command: 'echo taken over' },
+  executor_config: { shell: 'true', command: 'echo taken $((1)) over' },
   ...more,
 })
 
-test('jobs of a Dkron are looked at, taken over, run, and taken over again without a change @nojs', async ({ adminPage: page, unique }) => {
+test('jobs of a Dkron are looked at, taken over, run, and taken over again without a change @nojs', async ({ adminPage: page, api, unique }) => {
   const [one, child, kafka] = [unique('one'), unique('child'), unique('kafka')]
   const dump = JSON.stringify(
     [
@@ -22,7 +22,7 @@ test('jobs of a Dkron are looked at, taken over, run, and taken over again witho
     2,
   )
   await page.goto('/jobs')
-  await page.getByRole('link', { name: 'Import' }).click()
+  await page.getByRole('link', { name: 'Import', exact: true }).click()
   await expect(page.getByRole('heading', { name: 'Import jobs' })).toBeVisible()
   await page.getByRole('button', { name: 'Preview' }).click()
   await expect(page.getByLabel('File', { exact: true })).toHaveAccessibleDescription(/is required/)
@@ -47,7 +47,10 @@ test('jobs of a Dkron are looked at, taken over, run, and taken over again witho
   await page.getByRole('link', { name: one, exact: true }).click()
   await expect(page).toHaveURL(`/jobs/${one}`)
   await page.getByRole('button', { name: 'Run now' }).click()
-  await expect(page.getByText('taken over').first()).toBeVisible()
+  await expect(page).toHaveURL(/\/executions\//)
+  await api.reaches(page.url().split('/').pop()!, 'succeeded')
+  await page.reload() // without JavaScript nothing comes by itself
+  await expect(page.getByRole('main')).toContainText('taken 1 over')
 
   await page.goto('/jobs/import')
   await page.getByLabel('Or its text').fill(dump)
@@ -67,19 +70,21 @@ test('the page of an import can be used by everybody, and a job that cannot run 
   await page.getByRole('button', { name: 'Import 1 job' }).click()
   await page.getByRole('link', { name: kafka, exact: true }).click()
   await page.getByRole('button', { name: 'Run now' }).click()
+  await expect(page).toHaveURL(/\/executions\//)
   await expect(page.getByText('the executor "kafka" is not known here').first()).toBeVisible()
 
   // Changing something else leaves what it was.
   await page.goto(`/jobs/${kafka}/edit`)
   await page.getByLabel('Notes').fill('to be moved')
   await page.getByRole('button', { name: 'Save' }).click()
+  await expect(page.getByText(`Saved ${kafka}.`)).toBeVisible()
   expect(await api.job(kafka)).toMatchObject({ executor: 'unsupported', notes: 'to be moved', config: { executor: 'kafka' } })
 })
 
 test('who may not edit may not import', async ({ pageOf }) => {
   const page = await pageOf('operator')
   await page.goto('/jobs')
-  await expect(page.getByRole('link', { name: 'Import' })).toHaveCount(0)
+  await expect(page.getByRole('link', { name: 'Import', exact: true })).toHaveCount(0)
   await page.goto('/jobs/import')
   await expect(page.getByText('You may not do that')).toBeVisible()
 })

@@ -61,6 +61,9 @@ func (d *Draft) Normalize() {
 	kept := d.Schedules[:0:0]
 	for _, s := range d.Schedules {
 		s.Text, s.Zone = strings.TrimSpace(s.Text), strings.TrimSpace(s.Zone)
+		if s.Grammar == cron.Standard.Name {
+			s.Grammar = ""
+		}
 		if s.Text != "" {
 			kept = append(kept, s)
 		}

@@ -44,7 +44,8 @@ type ImportFormat struct {
 // ImportStep is what an import does with one job.
 type ImportStep struct {
 	Imported
-	Action ImportAction
+	Action  ImportAction
+	Changes []Difference // without secrets; of a new job, what is not at its default
 }
 
 // Problem is why the job was refused, in words; "" when it was not.
@@ -89,9 +90,7 @@ func (s *Service) Import(ctx context.Context, by Principal, list []Imported, ori
 		}
 		d := &step.Draft
 		d.Normalize()
-		if err := validateNotify(d, s.Senders, d.Validate(s.Executors)); err != nil {
-			step.refuse(err)
-		} else if seen[d.Name] {
+		if seen[d.Name] {
 			step.refuse(Invalid("name", "comes twice"))
 		}
 		seen[d.Name] = true
@@ -152,10 +151,10 @@ func (s *Service) importBatch(ctx context.Context, tx Tx, fx *effects, by Princi
 	for _, i := range batch {
 		step := steps[i]
 		if step.Action != ImportRefuse {
-			action, err := s.importJob(ctx, tx, fx, by, step.Draft, origin)
+			action, changes, err := s.importJob(ctx, tx, fx, by, step.Draft, origin)
 			switch code := CodeOf(err); {
 			case err == nil:
-				step.Action = action
+				step.Action, step.Changes = action, changes
 			case code == CodeInvalid || code == CodeConflict:
 				step.refuse(err)
 			default:
@@ -168,30 +167,54 @@ func (s *Service) importBatch(ctx context.Context, tx Tx, fx *effects, by Princi
 }
 
 // importJob stores one job. What it refuses it refuses before it writes.
-func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principal, d Draft, origin Origin) (ImportAction, error) {
+func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principal, d Draft, origin Origin) (ImportAction, []Difference, error) {
 	old, err := tx.JobByName(ctx, d.Name)
-	if CodeOf(err) == CodeNotFound {
+	isNew := CodeOf(err) == CodeNotFound
+	if err != nil && !isNew {
+		return "", nil, err
+	}
+	if !isNew {
+		d.Notify = s.restoreSecrets(d.Notify, old.Notify)
+	}
+	if err := validateNotify(&d, s.Senders, d.Validate(s.Executors)); err != nil {
+		return "", nil, err
+	}
+	if isNew {
 		_, err = s.createIn(ctx, tx, fx, by, d, origin, "")
-		return ImportCreate, err
+		return ImportCreate, s.particulars(d), err
 	}
-	if err != nil {
-		return "", err
-	}
-	d.Notify = s.restoreSecrets(d.Notify, old.Notify)
 	if d.Extra == nil {
 		d.Extra = old.Extra
 	}
 	if sameDraft(old.Draft, d) && sameJobs(old.DependsOn, d.DependsOn) && sameJobs(old.Triggers, d.Triggers) {
-		return ImportKeep, nil
+		return ImportKeep, nil, nil
 	}
 	if err := old.owned("changed"); err != nil {
-		return "", err
+		return "", nil, err
 	}
+	changes := s.differences(old.Draft, d)
 	_, err = s.changeIn(ctx, tx, fx, by, "job.update", old.ID, func(j *Job) error {
 		j.Draft = d
 		return nil
 	})
-	return ImportChange, err
+	return ImportChange, changes, err
+}
+
+// particulars are what of a new job is not at its default.
+func (s *Service) particulars(d Draft) []Difference {
+	usual := Draft{Name: d.Name, Enabled: true}
+	usual.Normalize()
+	all := s.differences(usual, d)
+	for i := range all {
+		all[i].Before = nil
+	}
+	return slices.DeleteFunc(all, func(one Difference) bool { return one.After == nil })
+}
+
+// differences are those of two drafts as an audit row would have them.
+func (s *Service) differences(before, after Draft) []Difference {
+	text := func(d Draft) string { return jsonOrEmpty(s.withoutSecrets(auditJob(Job{Draft: d}))) }
+	return Differences(text(before), text(after))
 }
 
 // parentsFirst returns the order in which jobs can be stored, as indexes: what

@@ -80,7 +80,7 @@ func (d *doors) dkronAddress() (host string, port int) {
 }
 
 // listenApart opens what the flags ask for. Nothing is answered before serveApart.
-func (a *app) listenApart() error {
+func (a *app) listenApart(ctx context.Context) error {
 	for _, d := range []struct {
 		api, address string
 		at           *atomic.Pointer[net.TCPAddr]
@@ -92,7 +92,7 @@ func (a *app) listenApart() error {
 		if d.address == "" {
 			continue
 		}
-		listener, err := net.Listen("tcp", d.address)
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.address)
 		if err != nil {
 			return fmt.Errorf("--%s-listen: %w", d.api, err)
 		}
