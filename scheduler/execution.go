@@ -59,10 +59,11 @@ const (
 	TriggerRetry      TriggerKind = "retry"
 	TriggerDependency TriggerKind = "dependency" // the end of another job, which By names
 	TriggerStart      TriggerKind = "start"      // the server's
+	TriggerTree       TriggerKind = "tree"       // a worker took the job from the tree
 )
 
 // TriggerKinds are all kinds in the order pages show them.
-var TriggerKinds = []TriggerKind{TriggerSchedule, TriggerManual, TriggerAPI, TriggerRetry, TriggerDependency, TriggerStart}
+var TriggerKinds = []TriggerKind{TriggerSchedule, TriggerManual, TriggerAPI, TriggerRetry, TriggerDependency, TriggerStart, TriggerTree}
 
 // Wait says what a queued execution waits for before a worker may claim it.
 type Wait string

@@ -18,6 +18,7 @@ type Store interface {
 	OutputStore
 	DeliveryStore
 	UserStore
+	TreeStore
 
 	// Setting returns what Tx.PutSetting stored under name, "" when nothing.
 	Setting(ctx context.Context, name string) (string, error)
@@ -252,6 +253,7 @@ type Tx interface {
 	InsertAudit(ctx context.Context, a AuditEntry) error
 
 	DeliveryTx
+	TreeTx
 }
 
 // History is what decides how much of a job's history is deleted.

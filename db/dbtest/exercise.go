@@ -67,6 +67,9 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"a cancelled caller":                     cancelled,
 		"what was answered is read":              readYourWrites,
 		"a closed store":                         closedStore,
+		"the tree is stored whole":               treeWhole,
+		"the tree equals a recount":              treeRandom,
+		"the tree's order":                       treeOrder,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they mostly wait for the disk
