@@ -14,7 +14,9 @@ type effects struct {
 	jobs    []jobChange
 	stop    []stopping
 	wake    bool
-	deliver bool // something is in the outbox
+	deliver bool     // something is in the outbox
+	tree    bool     // the tree changed
+	reread  []string // executions that changed, and are told as they are stored
 }
 
 // jobChange is what happened to a job; removed ones are as they were.
@@ -53,6 +55,14 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 		s.wakeOutbox()
 	}
 	s.publishAll(fx.changed)
+	for _, id := range fx.reread {
+		if e, err := s.Store.Execution(ctx, id); err == nil { // else it is gone, with its job
+			s.publishAll([]Execution{e})
+		}
+	}
+	if fx.tree {
+		s.Publisher.Publish(Event{Kind: TreeChanged})
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ const (
 	OutputGrew                            // ExecutionID has more output in the store
 	JobChanged                            // Job was made, changed, or deleted, as Change says
 	FreezeChanged                         // everything was paused, or goes on: Frozen
+	TreeChanged                           // something in the tree did
 )
 
 // Change says what happened to a job.

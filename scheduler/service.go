@@ -45,6 +45,7 @@ type Service struct {
 	freeze    atomic.Pointer[Freeze]
 	freezing  sync.Mutex // held while a freeze begins or ends
 	declaring sync.Mutex // held while the jobs of an origin are replaced
+	naming    sync.Mutex // held while affinities are named
 	verified  verifiedPasswords
 	dummy     func() string // a hash that no password matches, made once
 }

@@ -109,6 +109,9 @@ func (s *Service) enqueue(ctx context.Context, by Principal, action string, e Ex
 		if err != nil {
 			return err
 		}
+		if err := j.inTree(); err != nil {
+			return err
+		}
 		if made, err = begin(tx, fx, j); err != nil {
 			return err
 		}
@@ -146,6 +149,9 @@ func (s *Service) StopExecution(ctx context.Context, by Principal, id string) er
 	}
 	if e.State != Running {
 		return Errorf(CodeConflict, "the execution is not running: it is %s", e.State)
+	}
+	if e.Trigger.Kind == TriggerTree {
+		return s.stopTreeRun(ctx, by, e, reason)
 	}
 	err = s.Store.InTx(ctx, func(tx Tx) error {
 		return tx.InsertAudit(ctx, s.audit(by, "execution.stop", e.JobName, nil, map[string]string{"execution": id}))
