@@ -92,6 +92,7 @@ type Execution struct {
 	Trigger Trigger
 	Group   string // id of the first attempt; its own id when it is the first
 	Attempt int    // from 1
+	Copy    int    // from 0: of a fire that runs on several workers at once
 
 	Wait     Wait     // while it is queued
 	Priority int      // its job's, when it was queued
