@@ -291,6 +291,21 @@ func (s *Store) TreeRuns(ctx context.Context, f scheduler.TreeRunFilter) ([]sche
 	return list, err
 }
 
+// TreeWorkers returns what is kept of workers of the tree.
+func (s *Store) TreeWorkers(ctx context.Context) (map[string]scheduler.TreeWorker, error) {
+	all := map[string]scheduler.TreeWorker{}
+	err := each(ctx, s.read, "SELECT name, rules, finished, errors, last_job, last_run, since FROM tree_workers", nil, func(rows *sql.Rows) error {
+		var name string
+		var since int64
+		var w scheduler.TreeWorker
+		err := rows.Scan(&name, &w.Rules, &w.Finished, &w.Errors, &w.LastJob, &w.LastRun, &since)
+		w.Since = fromMicros(since)
+		all[name] = w
+		return err
+	})
+	return all, err
+}
+
 // TreeExecutions lists the executions of a job, oldest first.
 func (s *Store) TreeExecutions(ctx context.Context, num int64) ([]string, error) {
 	list := []string{}

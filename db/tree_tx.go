@@ -110,7 +110,41 @@ func (t *tx) Begin(ctx context.Context, id, worker string, now time.Time) error 
 	}
 	t.s.claims.put(id, at)
 	t.pending.change(at.job, scheduler.Queued, scheduler.Running, 1)
-	return nil
+	_, err = t.exec(ctx, `INSERT INTO tree_workers (name, last_job, last_run) VALUES ($1, $2, $3)
+		ON CONFLICT (name) DO UPDATE SET last_job = excluded.last_job, last_run = excluded.last_run`, clean(worker), at.job, at.seq)
+	return err
+}
+
+// KeepTreeRules stores the rules of a worker.
+func (t *tx) KeepTreeRules(ctx context.Context, worker, rules string) error {
+	_, err := t.exec(ctx, "INSERT INTO tree_workers (name, rules) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET rules = excluded.rules",
+		clean(worker), clean(rules))
+	return err
+}
+
+// GreetTreeWorker notes when a worker came first.
+func (t *tx) GreetTreeWorker(ctx context.Context, worker string, now time.Time) (rules string, err error) {
+	_, err = get(ctx, t, `INSERT INTO tree_workers (name, since) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE
+		SET since = CASE WHEN tree_workers.since = 0 THEN excluded.since ELSE tree_workers.since END RETURNING rules`,
+		[]any{clean(worker), micros(now)}, &rules)
+	t.wrote = true
+	return rules, err
+}
+
+// CountTreeRun counts a run of a worker.
+func (t *tx) CountTreeRun(ctx context.Context, worker string, well bool) error {
+	column := "errors"
+	if well {
+		column = "finished"
+	}
+	_, err := t.exec(ctx, "UPDATE tree_workers SET "+column+" = "+column+" + 1 WHERE name = $1", clean(worker))
+	return err
+}
+
+// ForgetTreeWorker makes all but the rules of a worker zero.
+func (t *tx) ForgetTreeWorker(ctx context.Context, worker string) error {
+	_, err := t.exec(ctx, "UPDATE tree_workers SET finished = 0, errors = 0, last_job = 0, last_run = 0, since = 0 WHERE name = $1", clean(worker))
+	return err
 }
 
 // treeFields are the values of what a job decides and came to by itself, in the

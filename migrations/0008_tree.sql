@@ -85,3 +85,15 @@ CREATE TABLE tree_next (
 CREATE INDEX tree_next_order ON tree_next (h_mask, key DESC, first) WHERE held = 0;
 
 INSERT INTO counters (name, value) VALUES ('tree', 0);
+
+-- What is kept of workers of the tree beside their row in workers: it stays when
+-- they are forgotten, and rules may be there before they first come.
+CREATE TABLE tree_workers (
+    name     TEXT PRIMARY KEY,
+    rules    TEXT NOT NULL DEFAULT '', -- affinities, a line for each rule
+    finished BIGINT NOT NULL DEFAULT 0,
+    errors   BIGINT NOT NULL DEFAULT 0,
+    last_job BIGINT NOT NULL DEFAULT 0,
+    last_run BIGINT NOT NULL DEFAULT 0, -- seq of its last execution
+    since    BIGINT NOT NULL DEFAULT 0
+);

@@ -39,6 +39,7 @@ type member struct {
 	empty    uint64            // work when it found nothing to claim,
 	emptyAt  time.Time         // and when that was
 	told     time.Time         // when pages heard of it last
+	goes     bool              // it comes anew, and what runs on it goes on; guarded by changing
 	asleep   bool
 }
 

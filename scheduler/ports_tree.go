@@ -34,8 +34,20 @@ type TreeStore interface {
 	TreeWorkingOn(ctx context.Context, worker string) ([]int64, error)
 	// TreeRuns lists executions of the tree's jobs that a worker took, newest first.
 	TreeRuns(ctx context.Context, f TreeRunFilter) ([]TreeRun, error)
+	// TreeWorkers returns what is kept of workers of the tree, by name.
+	TreeWorkers(ctx context.Context) (map[string]TreeWorker, error)
 	// TreeExecutions lists the executions of a job, oldest first.
 	TreeExecutions(ctx context.Context, num int64) ([]string, error)
+}
+
+// TreeWorker is what is kept of a worker that takes jobs of the tree.
+type TreeWorker struct {
+	Rules    string // affinities, a line for each rule
+	Finished int64
+	Errors   int64
+	LastJob  int64 // Num; 0: none
+	LastRun  int64 // Seq of its last run; 0: none
+	Since    time.Time
 }
 
 // TreeRunFilter selects runs; zero fields are no condition.
@@ -87,6 +99,16 @@ type TreeTx interface {
 	DeleteTree(ctx context.Context, num int64) error
 	// NextTreeJob is TreeStore's as this transaction sees it.
 	NextTreeJob(ctx context.Context, rules []int64) (num int64, ok bool, err error)
-	// Begin makes a queued execution run on a worker.
+	// KeepTreeRules stores the rules of a worker, which need not exist.
+	KeepTreeRules(ctx context.Context, worker, rules string) error
+	// GreetTreeWorker notes when a worker came for the first time since it was
+	// forgotten, and returns its rules.
+	GreetTreeWorker(ctx context.Context, worker string, now time.Time) (rules string, err error)
+	// CountTreeRun counts a run of a worker that ended well or not.
+	CountTreeRun(ctx context.Context, worker string, well bool) error
+	// ForgetTreeWorker makes all but the rules of a worker zero.
+	ForgetTreeWorker(ctx context.Context, worker string) error
+	// Begin makes a queued execution of a job of the tree run on a worker, and is the
+	// worker's last.
 	Begin(ctx context.Context, executionID, worker string, now time.Time) error
 }

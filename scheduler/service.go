@@ -47,6 +47,7 @@ type Service struct {
 	freezing  sync.Mutex // held while a freeze begins or ends
 	declaring sync.Mutex // held while the jobs of an origin are replaced
 	naming    sync.Mutex // held while affinities are named
+	names     treeNames
 	verified  verifiedPasswords
 	dummy     func() string // a hash that no password matches, made once
 

@@ -459,6 +459,9 @@ func (s *Service) addOutput(ctx context.Context, id string, out Output, end int6
 // become lost, and are retried by their jobs' rules. Call it before the worker
 // claims anything.
 func (s *Service) Recover(ctx context.Context, worker, reason string) (lost int, err error) {
+	if err := s.LoseTreeJobs(ctx, worker, reason); err != nil {
+		return 0, err
+	}
 	left, err := s.Store.RunningOn(ctx, worker)
 	if err != nil {
 		return 0, err

@@ -52,6 +52,8 @@ type Hello struct {
 	Tags  []string
 	Slots int
 	About WorkerAbout
+	// Goes: what it runs goes on, it was only forgotten meanwhile.
+	Goes bool
 }
 
 // WorkerSession is one connection of a worker: what it says is heard while its
@@ -106,6 +108,7 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 		return WorkerSession{}, Errorf(CodeForbidden, "a worker named %s is online with another token; choose another name", h.Name)
 	}
 	now := s.now()
+	m.goes = h.Goes
 	err := s.cutOff(ctx, m, cutting{"lost: worker " + h.Name + " connected anew while it ran", func(w *Worker) {
 		w.Kind, w.Token, w.Presence = h.Kind, token.ID, WorkerOnline
 		w.Tags, w.Slots, w.About = h.Tags, h.Slots, h.About
@@ -148,9 +151,12 @@ func (s *Service) cutOff(ctx context.Context, m *member, c cutting, touch string
 	f.mu.Unlock()
 	m.busy.Lock()
 	defer m.busy.Unlock()
-	lost, err := s.Recover(ctx, m.Name, c.reason)
-	if err != nil {
-		return err
+	lost := 0
+	if !m.goes {
+		var err error
+		if lost, err = s.Recover(ctx, m.Name, c.reason); err != nil {
+			return err
+		}
 	}
 	if lost > 0 {
 		s.Log.Warn("executions of a worker are lost", "worker", m.Name, "lost", lost, "reason", c.reason)
@@ -160,7 +166,7 @@ func (s *Service) cutOff(ctx context.Context, m *member, c cutting, touch string
 	f.mu.Unlock()
 	w.Epoch++
 	c.after(&w)
-	err = s.Store.InTx(ctx, func(tx Tx) error {
+	err := s.Store.InTx(ctx, func(tx Tx) error {
 		if touch != "" {
 			if err := tx.TouchWorkerToken(ctx, touch, s.now()); err != nil {
 				return err

@@ -37,6 +37,7 @@ func (s *Service) SetAffinities(ctx context.Context, by Principal, names map[int
 	}
 	s.naming.Lock()
 	defer s.naming.Unlock()
+	defer s.forgetNames()
 	before, err := s.Affinities(ctx)
 	if err != nil {
 		return err
@@ -70,6 +71,7 @@ func (s *Service) AffinityMask(ctx context.Context, field, text string) (int64, 
 	}
 	s.naming.Lock()
 	defer s.naming.Unlock()
+	defer s.forgetNames()
 	a, err := s.Affinities(ctx)
 	if err != nil {
 		return 0, err

@@ -289,8 +289,9 @@ func auditedWorker(w Worker) any {
 	return map[string]any{"mode": string(w.Mode), "rules": w.Rules, "sleep": w.Sleep}
 }
 
-// ForgetWorker removes a worker that is not online, with what failed on it. It
-// needs the role admin.
+// ForgetWorker removes a worker that is not online, with what failed on it; one
+// that takes jobs of the tree also when it is: what it runs goes on, and it is new
+// when it is next heard of. It needs the role admin.
 func (s *Service) ForgetWorker(ctx context.Context, by Principal, name string) error {
 	if err := authorize(by, Admin, "forgetting a worker"); err != nil {
 		return err
@@ -304,13 +305,16 @@ func (s *Service) ForgetWorker(ctx context.Context, by Principal, name string) e
 	defer f.changing.Unlock()
 	f.mu.Lock()
 	m := f.members[name]
-	online := w.Kind == WorkerServer || m == nil || m.Presence == WorkerOnline || m.cut != nil
+	online := w.Kind == WorkerServer || m == nil || m.cut != nil || (m.Presence == WorkerOnline && m.Kind != WorkerCoalition)
 	f.mu.Unlock()
 	if online {
 		return Errorf(CodeConflict, "the worker is online; let it drain and end it, or disconnect it first")
 	}
 	err = s.Store.InTx(ctx, func(tx Tx) error {
 		if err := tx.DeleteWorker(ctx, name); err != nil {
+			return err
+		}
+		if err := tx.ForgetTreeWorker(ctx, name); err != nil {
 			return err
 		}
 		return tx.InsertAudit(ctx, s.audit(by, "worker.forget", name, nil, nil))

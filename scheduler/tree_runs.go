@@ -78,6 +78,11 @@ func (s *Service) endTreeJobs(ctx context.Context, worker string, e Execution) e
 			return nil
 		}
 		j.leave(s.now())
+		if e.State == Lost {
+			if err := tx.CountTreeRun(ctx, worker, false); err != nil {
+				return err
+			}
+		}
 		return s.finishTreeRun(ctx, tx, fx, j, e)
 	})
 }
@@ -247,6 +252,9 @@ func (s *Service) endTree(ctx context.Context, tx Tx, fx *effects, j *TreeJob, e
 		if err := tx.SetProgress(ctx, j.Execution, 100); err != nil {
 			return err
 		}
+	}
+	if err := tx.CountTreeRun(ctx, j.Worker, e.State == Succeeded); err != nil {
+		return err
 	}
 	return s.finishTreeRun(ctx, tx, fx, j, e)
 }
