@@ -144,7 +144,8 @@ if [[ ${1:-} == e2e ]]; then
   step "browser tests" browser_tests "${@:2}"
 else
   # gcc and libc6-dev: the race detector links with cgo.
-  start_installing gcc libc6-dev chromium postgresql nginx-light docker.io busybox-static docker-registry "${oracle_packages[@]}"
+  start_installing gcc libc6-dev chromium postgresql nginx-light docker.io busybox-static docker-registry prometheus "${oracle_packages[@]}"
+  export BELFRY_TEST_REQUIRE_PROMETHEUS=1
   step "npm" npm ci --no-progress
   step "modules" go mod download
   step "verify" .ci/verify.sh

@@ -88,11 +88,10 @@ func (r *jobRequest) fromForm(values url.Values, stored *scheduler.Job, program 
 		}
 	}
 	r.draft.Enabled = slices.Contains(values["enabled"], "true") || program && !values.Has("enabled")
-	if values.Has("once") {
-		r.draft.Once = slices.Contains(values["once"], "true")
-	}
-	if values.Has("run_on_start") {
-		r.draft.RunOnStart = slices.Contains(values["run_on_start"], "true")
+	for name, on := range map[string]*bool{"once": &r.draft.Once, "run_on_start": &r.draft.RunOnStart, "ephemeral": &r.draft.Ephemeral} {
+		if values.Has(name) {
+			*on = slices.Contains(values[name], "true")
+		}
 	}
 	if values.Has("executor") {
 		r.draft.Executor = formText(values, "executor")

@@ -37,6 +37,8 @@ func (s *Server) routes() []route {
 
 		{get, "/jobs", s.listJobs, private},
 		{post, "/jobs", s.createJob, private},
+		{get, "/jobs/import", s.showImport, private},
+		{post, "/jobs/import", s.importJobs, private},
 		{get, "/jobs/new", s.newJob, private},
 		{get, "/jobs/preview", s.previewSchedule, private},
 		{post, "/jobs/preview", s.previewSchedule, private},

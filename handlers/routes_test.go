@@ -30,6 +30,7 @@ GET /freeze
 GET /jobs
 GET /jobs/:name
 GET /jobs/:name/edit
+GET /jobs/import
 GET /jobs/new
 GET /jobs/preview
 GET /login
@@ -51,6 +52,7 @@ POST /jobs/:name/enable
 POST /jobs/:name/pause
 POST /jobs/:name/run
 POST /jobs/:name/unpause
+POST /jobs/import
 POST /jobs/preview
 POST /login
 POST /logout
@@ -159,6 +161,8 @@ func TestRoles(t *testing.T) {
 		{"POST", "/unfreeze", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/stop", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/retry", scheduler.Operator, "", nil},
+		{"GET", "/jobs/import", scheduler.Editor, "", nil},
+		{"POST", "/jobs/import?format=lines", scheduler.Editor, `one`, url.Values{"format": {"lines"}, "text": {"one"}}},
 		{"GET", "/jobs/new", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/edit", scheduler.Editor, "", nil},
 		{"POST", "/jobs", scheduler.Editor, job, jobForm},

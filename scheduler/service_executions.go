@@ -419,7 +419,7 @@ func (s *Service) finish(ctx context.Context, end Ending, first func(Tx) error) 
 				return err
 			}
 		}
-		if !exists || j.limit() == 0 {
+		if !exists || j.limit() == 0 || j.spent(&e) {
 			return nil
 		}
 		return s.advance(ctx, tx, fx, j)

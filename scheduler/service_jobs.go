@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 // CreateJob stores a new job. It needs the role editor. CodeInvalid names the
 // fields that are wrong; CodeConflict: the name is taken.
 func (s *Service) CreateJob(ctx context.Context, by Principal, d Draft, origin Origin) (Job, error) {
-	if err := authorize(by, Editor, "creating a job"); err != nil {
+	if err := s.submitting(by, "creating a job"); err != nil {
 		return Job{}, err
 	}
 	d.Normalize()
@@ -58,7 +59,7 @@ func (s *Service) createIn(ctx context.Context, tx Tx, fx *effects, by Principal
 // editor. version is the one the change was made from, 0 for any; CodeConflict:
 // the job changed meanwhile, or the new name is taken.
 func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, version int64, d Draft) (Job, error) {
-	if err := authorize(by, Editor, "changing a job"); err != nil {
+	if err := s.submitting(by, "changing a job"); err != nil {
 		return Job{}, err
 	}
 	d.Normalize()
@@ -75,10 +76,19 @@ func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, vers
 		if err := j.owned("changed"); err != nil {
 			return err
 		}
+		if d.Extra == nil {
+			d.Extra = j.Extra
+		}
+		if reflect.DeepEqual(j.Draft, d) {
+			return errUnchanged // what was read was sent back: no version, no audit row, no event
+		}
 		j.Draft = d
 		return nil
 	})
 }
+
+// errUnchanged ends a transaction that would store what is stored.
+var errUnchanged = errors.New("nothing changes")
 
 // SetEnabled lets the named job's schedules fire, or not. It needs the role
 // operator. What is queued or running goes on.
@@ -91,6 +101,9 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 		return Job{}, err
 	}
 	return s.changeJob(ctx, by, action, name, func(j *Job) error {
+		if j.Enabled == enabled {
+			return errUnchanged
+		}
 		j.Enabled = enabled
 		return nil
 	})
@@ -129,6 +142,9 @@ func (s *Service) changeJob(ctx context.Context, by Principal, action, name stri
 		j, err = s.changeIn(ctx, tx, fx, by, action, found.ID, change)
 		return err
 	})
+	if errors.Is(err, errUnchanged) {
+		return j, nil
+	}
 	if err != nil {
 		return Job{}, nameTaken(err, j.Name)
 	}

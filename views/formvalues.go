@@ -26,11 +26,10 @@ func FormValues(d scheduler.Draft) map[string]string {
 	if d.Enabled {
 		v["enabled"] = "true"
 	}
-	if d.RunOnStart {
-		v["run_on_start"] = "true"
-	}
-	if d.Once {
-		v["once"] = "true"
+	for name, on := range map[string]bool{"once": d.Once, "run_on_start": d.RunOnStart, "ephemeral": d.Ephemeral} {
+		if on {
+			v[name] = "true"
+		}
 	}
 	v["timezone"] = FormZone(d.Schedules)
 	lines := make([]string, len(d.Schedules))

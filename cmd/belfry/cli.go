@@ -24,6 +24,7 @@ type cli struct {
 	User     userCmd     `cmd:"" help:"Administer who can log in."`
 	Token    tokenCmd    `cmd:"" help:"Administer API tokens."`
 	Jobs     jobsCmd     `cmd:"" help:"List and run the jobs of a running server."`
+	Import   importCmd   `cmd:"" help:"Take over the jobs of another system, into a running server."`
 	Validate validateCmd `cmd:"" help:"Check configuration files, without a server: for CI."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database to a file, while the server may be running."`
 	Restore  restoreCmd  `cmd:"" help:"Put a copy in the place of the database of a server that is not running."`

@@ -55,6 +55,7 @@ func (a *API) cors(c echo.Context) (done bool, err error) {
 	preflight := r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 	if !ok || origin == "" {
 		if preflight {
+			a.limits.preflight(c)
 			return true, c.NoContent(http.StatusNoContent) // without the headers: the browser refuses
 		}
 		return false, nil
@@ -70,6 +71,7 @@ func (a *API) cors(c echo.Context) (done bool, err error) {
 		h.Set(echo.HeaderAccessControlExposeHeaders, exposed)
 		return false, nil
 	}
+	a.limits.preflight(c)
 	h.Set(echo.HeaderAccessControlAllowMethods, strings.Join(o.Methods, ", "))
 	h.Set(echo.HeaderAccessControlAllowHeaders, strings.Join(o.Headers, ", "))
 	if o.MaxAge > 0 {

@@ -124,7 +124,8 @@ func explain(err error, now time.Time) (int, errorWire) {
 	}
 	if fields := fieldsOf(domain.Fields); len(fields) > 0 {
 		details["fields"] = fields
-		if _, schedule := fields["schedule"]; schedule && len(fields) == 1 && code == codeValidation {
+		asked := errors.As(err, &refused) // of the request itself: there, schedule is no field at all
+		if _, schedule := fields["schedule"]; schedule && len(fields) == 1 && code == codeValidation && !asked {
 			code = codeInvalidSchedule
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -51,6 +52,9 @@ func (a *API) createJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := newName(d.Name); err != nil {
+		return err
+	}
 	ctx := c.Request().Context()
 	j, err := a.Service.CreateJob(ctx, httpkit.Principal(c), d, scheduler.OriginAPI)
 	if err != nil {
@@ -58,6 +62,19 @@ func (a *API) createJob(c echo.Context) error {
 	}
 	c.Response().Header().Set(echo.HeaderLocation, "/api/job/"+url.PathEscape(j.Name))
 	return a.answerJob(c, http.StatusCreated, j)
+}
+
+// mostName is how long a name may be that is given here. Names from elsewhere may be
+// longer, and such jobs can be read and changed.
+const mostName = 128
+
+func newName(name string) error {
+	if utf8.RuneCountInString(name) > mostName {
+		return &scheduler.Error{Code: scheduler.CodeInvalid, Message: "the request is not valid", Fields: []scheduler.FieldError{
+			{Field: "name", Message: fmt.Sprintf("is too long: at most %d characters", mostName)},
+		}}
+	}
+	return nil
 }
 
 func (a *API) updateJob(c echo.Context) error {
@@ -71,6 +88,9 @@ func (a *API) updateJob(c echo.Context) error {
 	}
 	d := j.Draft
 	if err := jobfile.Merge(&d, in); err != nil {
+		return ofJob(j.Name, err)
+	}
+	if err := newName(d.Name); err != nil && d.Name != j.Name {
 		return ofJob(j.Name, err)
 	}
 	if _, err := a.Service.UpdateJob(c.Request().Context(), httpkit.Principal(c), j.Name, j.Version, d); err != nil {
@@ -103,14 +123,15 @@ func (a *API) toggleJob(c echo.Context) error {
 	if in.Enabled != nil {
 		want = *in.Enabled
 	}
-	if j, err = a.Service.SetEnabled(c.Request().Context(), httpkit.Principal(c), j.Name, want); err != nil {
+	now, err := a.Service.SetEnabled(c.Request().Context(), httpkit.Principal(c), j.Name, want)
+	if err != nil {
 		return ofJob(j.Name, err)
 	}
 	message := "Job disabled"
-	if j.Enabled {
+	if now.Enabled {
 		message = "Job enabled"
 	}
-	return c.JSON(http.StatusOK, toggledWire{j.Name, j.Enabled, message})
+	return c.JSON(http.StatusOK, toggledWire{now.Name, now.Enabled, message})
 }
 
 func (a *API) runJob(c echo.Context) error {

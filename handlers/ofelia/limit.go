@@ -30,14 +30,14 @@ type limits struct {
 // mostBuckets is how many clients are told apart before full buckets are dropped.
 const mostBuckets = 10_000
 
-// take counts a request of a client. It returns what is left, and when the bucket
+// take counts n requests of a client. It returns what is left, and when the bucket
 // is full again; ok=false: nothing was left, and wait is how long to wait.
-func (l *limits) take(client string) (left int, full time.Time, wait time.Duration, ok bool) {
+func (l *limits) take(client string, n int) (left int, full time.Time, wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	b := l.bucket(client, now)
-	if ok = b.AllowN(now, 1); !ok {
+	if ok = b.AllowN(now, n); !ok {
 		missing := 1 - b.TokensAt(now)
 		wait = time.Duration(missing / float64(b.Limit()) * float64(time.Second))
 	}
@@ -90,11 +90,8 @@ func (l *limits) around(next echo.HandlerFunc) echo.HandlerFunc {
 		} else if l.empty(address) {
 			client = address // who guesses tokens is who sends them
 		}
-		left, full, wait, ok := l.take(client)
-		h := c.Response().Header()
-		h.Set("X-RateLimit-Limit", strconv.Itoa(l.perMinute))
-		h.Set("X-RateLimit-Remaining", strconv.Itoa(max(left-l.burst, 0)))
-		h.Set("X-RateLimit-Reset", strconv.FormatInt(int64(math.Ceil(float64(full.UnixMilli())/1000)), 10))
+		left, full, wait, ok := l.take(client, 1)
+		l.say(c, left, full)
 		if !ok {
 			return &httpkit.StatusError{Status: http.StatusTooManyRequests, RetryAfter: wait, Err: &scheduler.Error{
 				Code: scheduler.CodeRateLimited, Message: fmt.Sprintf("too many requests: at most %d a minute", l.perMinute),
@@ -102,9 +99,25 @@ func (l *limits) around(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		err := next(c)
 		if client != address && scheduler.CodeOf(err) == scheduler.CodeUnauthenticated {
-			l.take(address)
+			l.take(address, 1)
 		}
 		return err
+	}
+}
+
+// say puts what is left into an answer's headers.
+func (l *limits) say(c echo.Context, left int, full time.Time) {
+	h := c.Response().Header()
+	h.Set("X-RateLimit-Limit", strconv.Itoa(l.perMinute))
+	h.Set("X-RateLimit-Remaining", strconv.Itoa(max(left-l.burst, 0)))
+	h.Set("X-RateLimit-Reset", strconv.FormatInt(int64(math.Ceil(float64(full.UnixMilli())/1000)), 10))
+}
+
+// preflight answers what a browser asks before a request that will be counted.
+func (l *limits) preflight(c echo.Context) {
+	if l.perMinute > 0 {
+		left, full, _, _ := l.take("address "+c.RealIP(), 0)
+		l.say(c, left, full)
 	}
 }
 

@@ -236,6 +236,7 @@ func inKeys(d scheduler.Draft, err error) error {
 	with.Fields = slices.Clone(domain.Fields)
 	for i := range with.Fields {
 		with.Fields[i].Field = jobfile.JSONField(d, with.Fields[i].Field)
+		with.Fields[i].Message = strings.TrimSuffix(with.Fields[i].Message, " (or argv)") // which this API does not have
 	}
 	return &with
 }

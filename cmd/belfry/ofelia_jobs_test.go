@@ -1,0 +1,434 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// names are those of a list of jobs, in its order.
+func (a said) names() (names []string) {
+	a.t.Helper()
+	var list struct{ Jobs []struct{ Name string } }
+	a.into(&list)
+	for _, j := range list.Jobs {
+		names = append(names, j.Name)
+	}
+	return names
+}
+
+// TestOfeliaLists: the list filtered, sorted and in pages; its counts are always of
+// all jobs.
+func TestOfeliaLists(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("alpha", "0 4 * * *", "true", nil)
+	admin.create("Beta", "@manual", "false", nil)
+	admin.create("gamma", "0 3 * * *", "sleep 60", nil)
+	admin.create("delta", "@yearly", "true", object{"type": "exec", "container": "c"})
+	admin.create("epsilon", "@daily", "true", object{"enabled": false})
+	admin.ended(admin.start("alpha", nil))
+	admin.ended(admin.start("Beta", nil))
+	running := admin.start("gamma", nil)
+	admin.until(running, func(e ofeliaExecution) bool { return e.Status == "running" })
+	for query, want := range map[string]string{
+		"":                             "alpha Beta delta epsilon gamma",
+		"?sort=name":                   "alpha Beta delta epsilon gamma",
+		"?sort=-name":                  "gamma epsilon delta Beta alpha",
+		"?q=ta":                        "Beta delta",
+		"?q=TA&sort=-name":             "delta Beta",
+		"?q=%25":                       "",
+		"?status=running":              "gamma",
+		"?status=success":              "alpha",
+		"?status=failed":               "Beta",
+		"?status=pending":              "delta epsilon",
+		"?status=missed":               "",
+		"?type=exec":                   "delta",
+		"?type=local&enabled=true":     "alpha Beta gamma",
+		"?enabled=false":               "epsilon",
+		"?limit=2":                     "alpha Beta",
+		"?limit=2&offset=1":            "Beta delta",
+		"?offset=4":                    "gamma",
+		"?offset=99":                   "",
+		"?sort=-type&type=exec":        "delta",
+		"?sort=type":                   "delta alpha Beta epsilon gamma",
+		"?sort=schedule&type=local":    "gamma alpha epsilon Beta",
+		"?sort=status":                 "Beta delta epsilon gamma alpha",
+		"?sort=lastRun":                "alpha Beta gamma delta epsilon",
+		"?sort=-lastRun":               "gamma Beta alpha delta epsilon",
+		"?sort=lastRun&limit=1":        "alpha",
+		"?q=a&sort=-name&limit=1":      "gamma",
+		"?status=success&enabled=true": "alpha",
+		"?sort=&q=&limit=":             "alpha Beta delta epsilon gamma",
+	} {
+		a := admin.want(200, "GET", "/api/jobs"+query, nil)
+		if got := strings.Join(a.names(), " "); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+		if o := a.object(); o["total"] != 5.0 || o["running"] != 1.0 || o["jobs"] == nil {
+			t.Errorf("%s: total %v, running %v, jobs %v", query, o["total"], o["running"], o["jobs"])
+		}
+	}
+	next := admin.want(200, "GET", "/api/jobs?sort=nextRun", nil).names()
+	if got := strings.Join(next[2:], " "); got != "delta Beta epsilon" {
+		t.Errorf("by the next run: %v", next) // those without one come last
+	}
+	if got := admin.want(200, "GET", "/api/jobs?sort=-nextRun", nil).names(); got[0] != "delta" || strings.Join(got[3:], " ") != "Beta epsilon" {
+		t.Errorf("by the next run, backwards: %v", got)
+	}
+	admin.want(200, "POST", "/api/execution/"+running+"/stop", nil)
+	if e := admin.ended(running); e.Status != "stopped" {
+		t.Errorf("a stopped run is %s", e.Status)
+	}
+}
+
+// TestOfeliaNames: slashes, spaces, percent signs and any language; in paths they
+// are percent-encoded.
+func TestOfeliaNames(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	for _, name := range []string{"team/nightly backup", "100%", "Datensicherung für Köln 🗄", "备份", "a?b#c&d=e", "...", "a/../b", "x+y", `quo"te`, strings.Repeat("ü", 128)} {
+		admin.create(name, "@hourly", "true", nil)
+		if got := admin.want(200, "GET", jobPath(name), nil).object()["name"]; got != name {
+			t.Errorf("%q is shown as %q", name, got)
+		}
+		id := admin.start(name, nil)
+		if e := admin.ended(id); e.Job != name || e.Status != "success" {
+			t.Errorf("the run of %q is of %q, %s", name, e.Job, e.Status)
+		}
+		if got := admin.want(200, "PUT", jobPath(name), object{"schedule": "@daily"}).object()["name"]; got != name {
+			t.Errorf("%q was updated as %q", name, got)
+		}
+		if got := admin.want(200, "PATCH", jobPath(name)+"/toggle", nil).object(); got["name"] != name || got["enabled"] != false {
+			t.Errorf("%q was toggled as %q", name, got)
+		}
+		if got := admin.want(200, "DELETE", jobPath(name), nil).object()["name"]; got != name {
+			t.Errorf("%q was deleted as %q", name, got)
+		}
+		admin.refused(404, "JOB_NOT_FOUND", "GET", jobPath(name), nil)
+	}
+	admin.refused(404, "NOT_FOUND", "GET", "/api/job/a/b", nil)
+	for _, path := range []string{"/api/job/%00", "/api/job/%ff", "/api/job/" + strings.Repeat("x", 2000)} {
+		if a := admin.do("GET", path, nil); a.status != 404 {
+			t.Errorf("%.40s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
+// TestOfeliaMerge: a PUT sets what is given and keeps the rest; what is wrong
+// changes nothing.
+func TestOfeliaMerge(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("backup", "@daily", "backup.sh", object{
+		"environment": []string{"BACKUP_DIR=/data"}, "maxRetries": 2, "dir": "/tmp", "slackWebhook": "https://hooks.slack.com/services/T0/B0/topsecret",
+	})
+	admin.want(200, "PUT", "/api/job/backup", object{"schedule": "0 3 * * *", "command": "backup.sh --verbose", "environment": []string{"BACKUP_DIR=/data", "COMPRESSION=gzip"}})
+	job := admin.want(200, "GET", "/api/job/backup", nil).object()
+	for key, want := range map[string]any{
+		"schedule": "0 3 * * *", "command": "backup.sh --verbose", "environment": []string{"BACKUP_DIR=/data", "COMPRESSION=gzip"},
+		"maxRetries": 2, "dir": "/tmp", "enabled": true, "slackWebhook": "https://hooks.slack.com/…******", "origin": "api", "type": "local",
+	} {
+		if text(job[key]) != text(want) {
+			t.Errorf("%s is %s, want %s", key, text(job[key]), text(want))
+		}
+	}
+	for _, wrong := range []object{
+		{"maxRetries": -1, "command": "other"},
+		{"command": ""},
+		{"type": "exec"},
+		{"container": "x"},
+		{"dir": 5},
+		{"schedule": "", "command": "other"},
+		{"name": "", "command": "other"},
+		{"dependsOn": []string{"nobody"}},
+		{"slackWebhook": "https://elsewhere.example.com/…******"},
+	} {
+		admin.refused(400, admin.codeOf(wrong), "PUT", "/api/job/backup", wrong)
+	}
+	if after := admin.want(200, "GET", "/api/job/backup", nil).object(); text(after) != text(job) {
+		t.Errorf("refused changes changed something:\n%s\n%s", text(job), text(after))
+	}
+	admin.want(200, "PUT", "/api/job/backup", object{"name": "nightly", "enabled": false})
+	admin.refused(404, "JOB_NOT_FOUND", "GET", "/api/job/backup", nil)
+	if job := admin.want(200, "GET", "/api/job/nightly", nil).object(); job["enabled"] != false || job["nextRun"] != nil || job["schedule"] != "0 3 * * *" {
+		t.Errorf("the renamed job: %v", job)
+	}
+	if got := admin.refused(400, "VALIDATION_ERROR", "PUT", "/api/job/nightly", object{"name": strings.Repeat("x", 129)}); !strings.Contains(got, "128") {
+		t.Errorf("a name that is too long: %s", got)
+	}
+}
+
+// codeOf is INVALID_SCHEDULE when nothing but the schedule is wrong.
+func (o *asker) codeOf(body object) string {
+	if _, ok := body["schedule"]; ok {
+		return "INVALID_SCHEDULE"
+	}
+	return "VALIDATION_ERROR"
+}
+
+// TestOfeliaToggle: without a body it flips, with one it sets. A person's toggle
+// needs no more than the role operator.
+func TestOfeliaToggle(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	operator := s.nobody(t).with("Authorization", "Bearer "+s.cli("", "token", "create", "--role", "operator", "op"))
+	admin.create("backup", "@daily", "echo ran", nil)
+	for i, step := range []struct {
+		body    any
+		enabled bool
+		message string
+	}{
+		{nil, false, "Job disabled"},
+		{nil, true, "Job enabled"},
+		{object{}, false, "Job disabled"},
+		{object{"enabled": false}, false, "Job disabled"},
+		{object{"enabled": false}, false, "Job disabled"},
+		{object{"enabled": true}, true, "Job enabled"},
+		{object{"enabled": true}, true, "Job enabled"},
+		{"  ", false, "Job disabled"},
+	} {
+		got := operator.want(200, "PATCH", "/api/job/backup/toggle", step.body).object()
+		if got["enabled"] != step.enabled || got["message"] != step.message || got["name"] != "backup" {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+	if version := admin.jobVersion("backup"); version != 6.0 {
+		t.Errorf("five changes and two that changed nothing made version %v", version)
+	}
+	if job := admin.want(200, "GET", "/api/job/backup", nil).object(); job["nextRun"] != nil || job["enabled"] != false {
+		t.Errorf("a disabled job: %v", job)
+	}
+	if e := admin.ended(operator.start("backup", nil)); e.Status != "success" {
+		t.Errorf("a disabled job run by hand is %s", e.Status)
+	}
+}
+
+// TestOfeliaRunOtherwise: command and environment of one run; the job stays.
+func TestOfeliaRunOtherwise(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("job", "@manual", "sh -c 'echo $A $B'", object{"environment": []string{"A=one", "B=two"}})
+	before := admin.want(200, "GET", "/api/job/job?history=0", nil).object()
+	for _, run := range []struct {
+		body any
+		want string
+	}{
+		{nil, "one two\n"},
+		{object{}, "one two\n"},
+		{object{"environment": []string{"B=three"}}, "one three\n"},
+		{object{"environment": []string{}}, "one two\n"},
+		{object{"command": "echo other words"}, "other words\n"},
+		{object{"command": "sh -c 'echo \"$B $C\"'", "environment": []string{"C=four", "B="}}, " four\n"},
+		{nil, "one two\n"},
+	} {
+		if e := admin.ended(admin.start("job", run.body)); e.Output != run.want || e.Status != "success" {
+			t.Errorf("%v printed %q (%s %s), want %q", run.body, e.Output, e.Status, e.reason(), run.want)
+		}
+	}
+	after := admin.want(200, "GET", "/api/job/job?history=0", nil).object()
+	for _, o := range []object{before, after} {
+		for _, key := range []string{"lastRun", "metrics", "status"} {
+			delete(o, key)
+		}
+	}
+	if text(before) != text(after) {
+		t.Errorf("runs changed the job:\n%s\n%s", text(before), text(after))
+	}
+	admin.refused(400, "VALIDATION_ERROR", "POST", "/api/job/job/run", object{"command": ""})
+	admin.refused(400, "VALIDATION_ERROR", "POST", "/api/job/job/run", object{"schedule": "@daily"})
+}
+
+// TestOfeliaHistory: newest first, as many as asked for, with their output and what
+// went wrong.
+func TestOfeliaHistory(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("job", "@manual", "true", nil)
+	for i := range 12 {
+		admin.ended(admin.start("job", object{"command": fmt.Sprintf("sh -c 'echo run %d; exit %d'", i, i%2)}))
+	}
+	read := func(query string) (job struct {
+		History []ofeliaExecution
+		Metrics struct {
+			TotalRuns, SuccessfulRuns, FailedRuns, AverageDuration int64
+			LastSuccess, LastFailure                               *time.Time
+		}
+	},
+	) {
+		admin.want(200, "GET", "/api/job/job"+query, nil).into(&job)
+		return job
+	}
+	for query, want := range map[string]int{"": 10, "?history=3": 3, "?history=0": 0, "?history=12": 12, "?history=5000": 12} {
+		if n := len(read(query).History); n != want {
+			t.Errorf("%s: %d executions, want %d", query, n, want)
+		}
+	}
+	job := read("?history=2")
+	bad, good := job.History[0], job.History[1]
+	if bad.Status != "failed" || bad.Output != "run 11\n" || bad.reason() != "exit code 1" {
+		t.Errorf("the last run: %+v (%s)", bad, bad.reason())
+	}
+	if good.Status != "success" || good.Output != "run 10\n" || good.Error != nil {
+		t.Errorf("the one before: %+v", good)
+	}
+	if took := bad.EndTime.Sub(bad.StartTime); *bad.Duration != int64(took) || took <= 0 {
+		t.Errorf("from %v to %v it took %d ns", bad.StartTime, bad.EndTime, *bad.Duration)
+	}
+	m := job.Metrics
+	if m.TotalRuns != 12 || m.SuccessfulRuns != 6 || m.FailedRuns != 6 || m.AverageDuration <= 0 || m.AverageDuration > int64(10*time.Second) {
+		t.Errorf("metrics %+v", m)
+	}
+	if m.LastSuccess == nil || m.LastFailure == nil || !m.LastFailure.After(*m.LastSuccess) {
+		t.Errorf("the last success was at %v, the last failure at %v", m.LastSuccess, m.LastFailure)
+	}
+
+	// Of a long output the end is in the history, and all of it in the logs.
+	admin.create("long", "@manual", "sh -c 'seq 1 30000'", nil)
+	e := admin.ended(admin.start("long", nil))
+	if len(e.Output) > 64<<10 || len(e.Output) < 63<<10 || !strings.HasSuffix(e.Output, "\n29999\n30000\n") {
+		t.Errorf("%d bytes of a long output, which ends with %q", len(e.Output), e.Output[max(0, len(e.Output)-20):])
+	}
+}
+
+type ofeliaLogs struct {
+	Logs []struct {
+		Timestamp      time.Time
+		Level, Message string
+	}
+	NextOffset *int64
+}
+
+// TestOfeliaLogs: every line once, in pages; standard error as errors; a line
+// without its end is a line.
+func TestOfeliaLogs(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("job", "@manual", "seq 1 25000", nil)
+	id := admin.start("job", nil)
+	admin.ended(id)
+	read := func(id, query string) (page ofeliaLogs) {
+		admin.want(200, "GET", "/api/execution/"+id+"/logs"+query, nil).into(&page)
+		return page
+	}
+	for query, want := range map[string][3]int{ // how many, the first, where to go on
+		"": {10_000, 1, 10_000}, "?limit=3": {3, 1, 3}, "?offset=24990&limit=100": {10, 24991, 0}, "?offset=24997&limit=3": {3, 24998, 0},
+		"?offset=25000": {0, 0, 0}, "?offset=99999999": {0, 0, 0},
+	} {
+		page, next := read(id, query), 0
+		if page.NextOffset != nil {
+			next = int(*page.NextOffset)
+		}
+		if len(page.Logs) != want[0] || next != want[2] || want[0] > 0 && page.Logs[0].Message != fmt.Sprint(want[1]) {
+			t.Errorf("%s: %d lines, go on at %d; want %v", query, len(page.Logs), next, want)
+		}
+	}
+	offset, seen := int64(0), 0
+	for pages := 0; ; pages++ {
+		page := read(id, fmt.Sprint("?limit=7001&offset=", offset))
+		for _, line := range page.Logs {
+			if seen++; line.Message != fmt.Sprint(seen) || line.Level != "info" || line.Timestamp.IsZero() {
+				t.Fatalf("line %d is %+v", seen, line)
+			}
+		}
+		if page.NextOffset == nil {
+			break
+		}
+		if offset = *page.NextOffset; pages > 10 {
+			t.Fatal("the pages have no end")
+		}
+	}
+	if seen != 25_000 {
+		t.Errorf("%d lines in all pages", seen)
+	}
+
+	both := admin.start("job", object{"command": `sh -c 'echo out; sleep 0.1; echo err >&2; sleep 0.1; echo; printf "\033[31mred\033[0m\r\n"; printf "no end"'`})
+	admin.ended(both)
+	var got []string
+	for _, line := range read(both, "").Logs {
+		got = append(got, line.Level+" "+line.Message)
+	}
+	if want := []string{"info out", "error err", "info ", "info \x1b[31mred\x1b[0m", "info no end"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	none := admin.start("job", object{"command": "true"})
+	admin.ended(none)
+	if a := admin.want(200, "GET", "/api/execution/"+none+"/logs", nil); !strings.Contains(string(a.body), `"logs":[]`) {
+		t.Errorf("no output: %s", a.body)
+	}
+}
+
+// TestOfeliaUnfinished: what has no end yet has null for it.
+func TestOfeliaUnfinished(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir(), "--slots", "1")
+	admin := s.admin(t)
+	gate := filepath.Join(t.TempDir(), "gate")
+	admin.create("long", "@manual", "sh -c 'while [ ! -e "+gate+" ]; do sleep 0.02; done'", nil)
+	admin.create("never", "@manual", "true", object{"enabled": false})
+	if job := admin.want(200, "GET", "/api/job/never", nil).object(); job["status"] != "pending" || job["lastRun"] != nil || job["nextRun"] != nil {
+		t.Errorf("a job that never ran: %v", job)
+	}
+	first, second := admin.start("long", nil), ""
+	admin.until(first, func(e ofeliaExecution) bool { return e.Status == "running" })
+	second = admin.start("long", nil)
+	for id, status := range map[string]string{first: "running", second: "pending"} {
+		e := admin.want(200, "GET", "/api/execution/"+id, nil).object()
+		if e["status"] != status || e["endTime"] != nil || e["duration"] != nil || e["exitCode"] != nil || e["error"] != nil || e["startTime"] == nil {
+			t.Errorf("a %s execution: %v", status, e)
+		}
+	}
+	// What is queued can be stopped as well; it never ran.
+	admin.want(200, "POST", "/api/execution/"+second+"/stop", nil)
+	if e := admin.ended(second); e.Status != "stopped" || e.EndTime != nil || e.Duration != nil || e.ExitCode != nil || e.Error == nil {
+		t.Errorf("stopped before it ran: %+v", e)
+	}
+	writeFile(t, gate, "")
+	admin.ended(first)
+}
+
+// TestOfeliaStop: the whole process group ends; a run that ignores the request is
+// killed.
+func TestOfeliaStop(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	marker := fmt.Sprintf("5639%d", os.Getpid())
+	admin.create("tree", "@manual", "sh -c 'sleep "+marker+" & sleep "+marker+" & wait'", nil)
+	id := admin.start("tree", nil)
+	admin.eventually("its processes", func() bool { return len(alive(t, marker)) >= 3 })
+	admin.want(200, "POST", "/api/execution/"+id+"/stop", nil)
+	if e := admin.ended(id); e.Status != "stopped" || !strings.Contains(e.reason(), "admin") {
+		t.Errorf("a stopped run is %s: %s", e.Status, e.reason())
+	}
+	if left := alive(t, marker); len(left) > 0 {
+		t.Errorf("%v are left of it", left)
+	}
+	admin.refused(409, "EXECUTION_ERROR", "POST", "/api/execution/"+id+"/stop", nil)
+}
+
+// TestOfeliaDependents: a job that others depend on is not deleted.
+func TestOfeliaDependents(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("parent", "@manual", "true", nil)
+	admin.create("child", "@manual", "true", object{"dependsOn": []string{"parent"}})
+	if got := admin.refused(409, "CONFLICT", "DELETE", "/api/job/parent", nil); !strings.Contains(got, "child") {
+		t.Errorf("%s", got)
+	}
+	admin.want(200, "DELETE", "/api/job/child", nil)
+	admin.want(200, "DELETE", "/api/job/"+url.PathEscape("parent"), nil)
+}
