@@ -309,7 +309,8 @@ func (s *Store) TreeWorkers(ctx context.Context) (map[string]scheduler.TreeWorke
 // TreeExecutions lists the executions of a job, oldest first.
 func (s *Store) TreeExecutions(ctx context.Context, num int64) ([]string, error) {
 	list := []string{}
-	err := each(ctx, s.read, "SELECT id FROM executions WHERE job = $1 ORDER BY due_at, attempt", []any{num}, func(rows *sql.Rows) error {
+	err := each(ctx, s.read, `SELECT id FROM executions WHERE job = $1 AND EXISTS (SELECT 1 FROM tree WHERE num = $1)
+		ORDER BY due_at, attempt`, []any{num}, func(rows *sql.Rows) error {
 		var id string
 		err := rows.Scan(&id)
 		list = append(list, id)

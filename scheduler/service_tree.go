@@ -59,7 +59,7 @@ func (s *Service) SetAffinities(ctx context.Context, by Principal, names map[int
 		if err := tx.PutSetting(ctx, settingAffinities, jsonOrEmpty(after)); err != nil {
 			return err
 		}
-		return tx.InsertAudit(ctx, s.audit(by, "affinity.name", "affinities", before.Text(1<<MaxAffinities-1), after.Text(1<<MaxAffinities-1)))
+		return tx.InsertAudit(ctx, s.audit(by, "affinity.name", "affinities", before.named(), after.named()))
 	})
 }
 

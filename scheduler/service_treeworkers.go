@@ -44,7 +44,7 @@ func (s *Service) forgetNames() {
 // TreePing is what a worker that takes jobs of the tree says each time.
 type TreePing struct {
 	Worker string
-	About  WorkerAbout
+	About  *WorkerAbout // nil: as it said before
 }
 
 // greetTree notes that such a worker lives, and lets it in when it was not known;
@@ -55,7 +55,9 @@ func (s *Service) greetTree(ctx context.Context, token WorkerToken, p TreePing, 
 		return err
 	}
 	if !known {
-		ws, err = s.ConnectWorker(ctx, token, Hello{Name: p.Worker, Kind: WorkerCoalition, Slots: 1, About: p.About, Goes: goes})
+		var about WorkerAbout
+		set(&about, p.About)
+		ws, err = s.ConnectWorker(ctx, token, Hello{Name: p.Worker, Kind: WorkerCoalition, Slots: 1, About: about, Goes: goes})
 		if err != nil {
 			return err
 		}
@@ -73,7 +75,10 @@ func (s *Service) greetTree(ctx context.Context, token WorkerToken, p TreePing, 
 			}
 		}
 	}
-	_, err = s.WorkerBeat(ctx, ws, Beat{About: p.About})
+	if p.About == nil {
+		return s.heard(ctx, ws)
+	}
+	_, err = s.WorkerBeat(ctx, ws, Beat{About: *p.About})
 	return err
 }
 

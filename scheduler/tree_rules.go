@@ -154,6 +154,11 @@ func (a *Affinities) Text(mask int64) string {
 	return strings.Join(names, ",")
 }
 
+// named lists the names, in order of their bits.
+func (a *Affinities) named() []string {
+	return slices.DeleteFunc(slices.Clone(a.Names[:]), func(name string) bool { return name == "" })
+}
+
 // mask reads a list of names; unless the names are listed, new ones are given a bit.
 func (a *Affinities) mask(field, text string) (mask int64, err error) {
 	for name := range strings.SplitSeq(text, ",") {
@@ -171,7 +176,7 @@ func (a *Affinities) mask(field, text string) (mask int64, err error) {
 		}
 		i := slices.Index(a.Names[:], name)
 		if i < 0 && a.Listed {
-			return 0, Invalid(field, "there is no affinity %q; these are named: %s", cut(name, 80), cmp.Or(a.Text(1<<MaxAffinities-1), "none"))
+			return 0, Invalid(field, "there is no affinity %q; these are named: %s", cut(name, 80), cmp.Or(strings.Join(a.named(), ", "), "none"))
 		}
 		if i < 0 {
 			if i = slices.Index(a.Names[:], ""); i < 0 {
