@@ -33,7 +33,7 @@ type Event struct {
 	Change      Change
 	Frozen      bool
 	Worker      string // its name
-	End         int64 // OutputGrew: the output's length in bytes now
+	End         int64  // OutputGrew: the output's length in bytes now
 }
 
 // Feed is where readers of events come from.
