@@ -46,7 +46,8 @@ type app struct {
 	config  *configuration
 	pages   *handlers.Server
 	http    *http.Server
-	failed  chan error // the listener's end
+	failed  chan error    // the listener's end
+	closing chan struct{} // closed when requests that wait are to be answered
 
 	endFires, endClaims, endSends, endChores, endWatch context.CancelFunc
 	firing, claiming, sending, chores, watching        sync.WaitGroup
@@ -64,17 +65,14 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		return nil, err
 	}
 	a := &app{
-		flags: c, log: log, level: level, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1),
+		flags: c, log: log, level: level, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1), closing: make(chan struct{}),
 		endFires: func() {}, endClaims: func() {}, endSends: func() {}, endChores: func() {}, endWatch: func() {},
 	}
 	if err := a.dockerEngine(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	a.metrics = a.measure()
-	executors := map[string]scheduler.Executor{
-		"shell": sh, "http": web.New(log),
-		"docker-exec": a.engine.Exec(), "docker-run": a.engine.RunContainer(), "docker-service": a.engine.Service(),
-	}
+	executors := executorsOf(sh, a.engine, log)
 	senders := notify.Senders()
 	a.pool = runner.New(runner.Options{
 		Worker: workerName, Tags: c.Tags, Slots: c.slots(), Executors: executors, Now: time.Now, Log: log,
@@ -93,7 +91,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
 		Load: a.pool.Usage, Executors: executorKinds, TokenTTL: c.APITokenTTL,
 		Configuration: a.config, Containers: a.containers,
-		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia},
+		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.workers},
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -103,7 +101,16 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	a.http.RegisterOnShutdown(a.hub.Close) // open streams would keep Shutdown waiting
+	a.http.RegisterOnShutdown(sync.OnceFunc(func() { close(a.closing) }))
 	return a, nil
+}
+
+// executorsOf are the kinds of job that the server, and every worker, can run.
+func executorsOf(sh *shell.Executor, engine *docker.Engine, log *slog.Logger) map[string]scheduler.Executor {
+	return map[string]scheduler.Executor{
+		"shell": sh, "http": web.New(log),
+		"docker-exec": engine.Exec(), "docker-run": engine.RunContainer(), "docker-service": engine.Service(),
+	}
 }
 
 // start brings the server up in the order that loses nothing: what an earlier
@@ -167,6 +174,7 @@ func (a *app) startWork(ctx context.Context, url string) error {
 	a.endWatch = begin(&a.watching, func(ctx context.Context) {
 		a.watching.Go(func() { a.engine.Run(ctx) })
 		a.watching.Go(func() { a.watchConfiguration(ctx) })
+		a.watching.Go(func() { a.service.Tend(ctx) })
 		a.service.Watch(ctx)
 	})
 	a.endClaims = begin(&a.claiming, func(ctx context.Context) { a.pool.Run(ctx, a.service) })
@@ -277,7 +285,7 @@ func (a *app) stop(log *slog.Logger) error {
 		defer cancel()
 		shut <- a.http.Shutdown(quick)
 	}()
-	a.pool.Drain(ctx, a.flags.DrainGrace)
+	a.pool.Drain(ctx, a.flags.DrainGrace, "server stopping")
 	if err := <-shut; err != nil {
 		_ = a.http.Close()
 		log.Warn("requests were cut off", "error", err)
