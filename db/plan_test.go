@@ -109,6 +109,7 @@ func TestPlans(t *testing.T) {
 		"running":       func() error { _, err := s.RunningOn(ctx, "w"); return err },
 		"next":          func() error { _, _, err := s.NextRunAt(ctx); return err },
 		"audit":         func() error { _, _, err := s.ListAudit(ctx, 10, 0); return err },
+		"claimable":     func() error { _, err := s.Claimable(ctx, 10); return err },
 		"deliveries":    func() error { _, err := s.ListDeliveries(ctx, "x"); return err },
 		"next delivery": func() error { _, _, err := s.NextDelivery(ctx); return err },
 		"gap":           func() error { _, err := s.OutputGap(ctx, "x"); return err },
@@ -147,6 +148,7 @@ func TestPlans(t *testing.T) {
 	}
 	x.what = "in transactions"
 	s.tagged.Store(true) // so that claims look for tags
+	s.copied.Store(true) // and for other copies
 	err = s.write(ctx, func(t *tx) error {
 		x := *x
 		x.querier = t.querier
@@ -154,7 +156,15 @@ func TestPlans(t *testing.T) {
 		if _, err := t.ActiveExecutions(ctx, "j", 1); err != nil {
 			return err
 		}
-		if _, err := t.Claim(ctx, scheduler.Worker{Name: "w"}, at, 5); err != nil {
+		for _, w := range []scheduler.Worker{{Name: "w"}, {Name: "w", Shuns: true}} {
+			if _, err := t.Claim(ctx, w, at, 5); err != nil {
+				return err
+			}
+		}
+		if _, err := t.Copies(ctx, "j", at); err != nil {
+			return err
+		}
+		if _, err := t.Held(ctx, "x", "w", 1); scheduler.CodeOf(err) != scheduler.CodeNotFound {
 			return err
 		}
 		j := scheduler.Job{ID: "plan", Draft: scheduler.Draft{Name: "plan"}}

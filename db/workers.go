@@ -1,10 +1,12 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"belfry/scheduler"
@@ -208,15 +210,9 @@ func (t *tx) Held(ctx context.Context, executionID, worker string, fence int64) 
 
 // Copies lists the newest attempt of each copy of a fire.
 func (t *tx) Copies(ctx context.Context, jobID string, due time.Time) ([]scheduler.Execution, error) {
-	all, err := executions(ctx, t, listed+"e.job = (SELECT num FROM jobs WHERE id = $1) AND e.due_at = $2 ORDER BY e.copy, e.attempt",
-		jobID, micros(due))
-	var list []scheduler.Execution
-	for _, e := range all {
-		if n := len(list); n > 0 && list[n-1].Copy == e.Copy {
-			list[n-1] = e
-			continue
-		}
-		list = append(list, e)
-	}
-	return list, err
+	all, err := executions(ctx, t, listed+"e.job = (SELECT num FROM jobs WHERE id = $1) AND e.due_at = $2", jobID, micros(due))
+	slices.SortFunc(all, func(a, b scheduler.Execution) int { // they are few
+		return cmp.Or(cmp.Compare(a.Copy, b.Copy), cmp.Compare(b.Attempt, a.Attempt))
+	})
+	return slices.CompactFunc(all, func(a, b scheduler.Execution) bool { return a.Copy == b.Copy }), err
 }

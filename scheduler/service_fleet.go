@@ -351,6 +351,7 @@ func (s *Service) WorkerBeat(ctx context.Context, ws WorkerSession, b Beat) (Ord
 		return Orders{}, err
 	}
 	b.About.Address = cmp.Or(b.About.Address, m.About.Address)
+	b.About.Version, b.About.System = m.About.Version, m.About.System
 	tell := now.Sub(m.told) >= toldEvery
 	if tell {
 		m.told = now

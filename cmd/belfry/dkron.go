@@ -46,9 +46,9 @@ func (a *app) leave() {
 
 // doors are the listeners that have one API each, beside that of the pages.
 type doors struct {
-	pages, dkron atomic.Pointer[net.TCPAddr]
-	servers      []*http.Server
-	listeners    []net.Listener
+	pages, dkron, coalition atomic.Pointer[net.TCPAddr]
+	servers                 []*http.Server
+	listeners               []net.Listener
 }
 
 func (d *doors) pagesURL() string {
@@ -75,16 +75,26 @@ func (d *doors) dkronAddress() (host string, port int) {
 
 // listenApart opens what the flags ask for. Nothing is answered before serveApart.
 func (a *app) listenApart() error {
-	if a.flags.DkronListen == "" {
-		return nil
+	for _, door := range []struct {
+		flag, address string
+		dialect       func(httpkit.Doorman) httpkit.Dialect
+		at            *atomic.Pointer[net.TCPAddr]
+	}{
+		{"--dkron-listen", a.flags.DkronListen, a.dkron(true), &a.doors.dkron},
+		{"--coalition-listen", a.flags.CoalitionListen, a.coalition(true), &a.doors.coalition},
+	} {
+		if door.address == "" {
+			continue
+		}
+		listener, err := net.Listen("tcp", door.address)
+		if err != nil {
+			return fmt.Errorf("%s: %w", door.flag, err)
+		}
+		door.at.Store(tcpAddr(listener))
+		a.doors.listeners = append(a.doors.listeners, listener)
+		a.doors.servers = append(a.doors.servers, a.newHTTP(a.pages.Alone(door.dialect)))
+		a.log.Info("listening", "for", door.flag, "address", listener.Addr().String())
 	}
-	listener, err := net.Listen("tcp", a.flags.DkronListen)
-	if err != nil {
-		return fmt.Errorf("--dkron-listen: %w", err)
-	}
-	a.doors.dkron.Store(tcpAddr(listener))
-	a.doors.listeners = append(a.doors.listeners, listener)
-	a.doors.servers = append(a.doors.servers, a.newHTTP(a.pages.Alone(a.dkron(true))))
 	return nil
 }
 
@@ -99,7 +109,6 @@ func tcpAddr(l net.Listener) *net.TCPAddr {
 // serveApart answers on those listeners.
 func (a *app) serveApart() {
 	for i, server := range a.doors.servers {
-		a.log.Info("listening", "api", "dkron", "address", a.doors.listeners[i].Addr().String())
 		go func() {
 			if err := server.Serve(a.doors.listeners[i]); !errors.Is(err, http.ErrServerClosed) {
 				select {
