@@ -50,9 +50,12 @@ func (f *feeder) sendBoard(ctx context.Context, u scheduler.Update) {
 	case len(u.Events) > 0:
 		f.watch.since = f.server.Now()
 		var changed []scheduler.Execution
+		tree := false
 		for _, e := range u.Events {
 			if e.Execution != nil {
 				changed = append(changed, *e.Execution)
+			} else if e.Kind == scheduler.TreeChanged {
+				tree = true
 			} else if !f.watch.html {
 				f.sendJSON(ctx, "job", map[string]string{"id": e.JobID})
 			} else if e.JobID == "" { // everything was paused, or goes on
@@ -61,6 +64,18 @@ func (f *feeder) sendBoard(ctx context.Context, u scheduler.Update) {
 			}
 		}
 		f.sendChanges(ctx, changed)
+		if tree {
+			f.sendTree(ctx)
+		}
+	}
+}
+
+// sendTree tells that something in the tree changed.
+func (f *feeder) sendTree(ctx context.Context) {
+	if f.watch.html {
+		f.render(ctx, "execution", views.TreeChanged())
+	} else {
+		f.sendJSON(ctx, "tree", map[string]bool{"changed": true})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,6 +32,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	w.must(err)
 	admin := scheduler.Admin
 	const body = `{"name":"made","schedule":"*/5 * * * *","timezone":"UTC","executor":"shell","config":{"command":"true"},"retry":{"delay":"5s"},"timeout":"30s"}`
+	made, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: "g"}, nil)
+	w.must(err)
+	group := strconv.FormatInt(made.Num, 10)
 	covered := map[string]bool{}
 	for _, c := range []struct {
 		ask
@@ -48,6 +52,16 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{path: "/jobs/import"}, 200},
 		{ask{method: "POST", path: "/jobs/import?format=lines&preview=true", body: "\"a\""}, 200},
 		{ask{method: "POST", path: "/jobs/import?format=nonsense", body: "\"a\""}, 422},
+		{ask{method: "POST", path: "/tree", body: `{"title":"g","priority":7}`}, 201},
+		{ask{method: "POST", path: "/tree", body: `{"parent":` + group + `,"command":"true","retries":2,"timeout":60,"affinity":"gpu","depends_on":[]}`}, 201},
+		{ask{method: "POST", path: "/tree", body: `{"parent":999}`}, 422},
+		{ask{path: "/tree?q=g&state=waiting&limit=5"}, 200},
+		{ask{path: "/tree/" + group}, 200},
+		{ask{path: "/tree/999"}, 404},
+		{ask{method: "PUT", path: "/tree/" + group, body: `{"title":"h","affinity":"linux"}`}, 204},
+		{ask{method: "PUT", path: "/tree/" + group, body: `{"parent":` + group + `}`}, 409},
+		{ask{method: "POST", path: "/tree/actions", body: `{"ids":[` + group + `],"action":"pause"}`}, 204},
+		{ask{method: "POST", path: "/tree/actions", body: `{"ids":[],"action":"pause"}`}, 422},
 		{ask{path: "/jobs/one"}, 200},
 		{ask{path: "/jobs/nobody"}, 404},
 		{ask{method: "PUT", path: "/jobs/made", body: `{"config":{"argv":["a"]},"schedules":[{"text":"@hourly"}],"enabled":false}`}, 200},
@@ -117,7 +131,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	d := description(t)
 	pages := []string{
 		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
-		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
+		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "POST /tree/{num}", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 	}
 	described := map[string]bool{}
 	for path, item := range d.doc.Paths.Map() {
@@ -126,7 +140,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 		}
 	}
 	for _, r := range w.server.routes() {
-		key := r.method + " " + strings.NewReplacer(":name", "{name}", ":id", "{id}").Replace(r.path)
+		key := r.method + " " + strings.NewReplacer(":name", "{name}", ":id", "{id}", ":num", "{num}").Replace(r.path)
 		if described[key] == slices.Contains(pages, key) {
 			t.Errorf("%s: described: %t", key, described[key])
 		}

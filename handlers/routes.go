@@ -54,6 +54,13 @@ func (s *Server) routes() []route {
 		{post, "/jobs/:name/pause", s.pauseJob, private},
 		{post, "/jobs/:name/unpause", s.unpauseJob, private},
 
+		{get, "/tree", s.showTree, private},
+		{post, "/tree", s.createTreeJob, private},
+		{post, "/tree/actions", s.actOnTree, private},
+		{get, "/tree/:num", s.showTree, private},
+		{put, "/tree/:num", s.editTreeJob, private},
+		{post, "/tree/:num", s.editTreeJob, private},
+
 		{get, "/executions", s.listExecutions, private},
 		{get, "/executions/:id", s.showExecution, private},
 		{get, "/executions/:id/output", s.showOutput, private},

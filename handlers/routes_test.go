@@ -41,6 +41,8 @@ GET /settings/configuration
 GET /settings/tokens
 GET /settings/users
 GET /static/*
+GET /tree
+GET /tree/:num
 POST /executions/:id/retry
 POST /executions/:id/stop
 POST /freeze
@@ -63,8 +65,12 @@ POST /settings/users
 POST /settings/users/:name/delete
 POST /settings/users/:name/password
 POST /settings/users/:name/role
+POST /tree
+POST /tree/:num
+POST /tree/actions
 POST /unfreeze
 PUT /jobs/:name
+PUT /tree/:num
 `
 
 func TestRoutes(t *testing.T) {
@@ -97,7 +103,7 @@ func fill(path, job, id, user string) string {
 	case strings.HasPrefix(path, "/settings/users/"):
 		return strings.ReplaceAll(path, ":name", url.PathEscape(user))
 	}
-	return strings.ReplaceAll(path, ":id", id)
+	return strings.NewReplacer(":id", id, ":num", "1").Replace(path)
 }
 
 func TestEveryRouteAsksWhoItIs(t *testing.T) {

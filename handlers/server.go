@@ -104,8 +104,21 @@ type SessionService interface {
 	TokenPrincipal(ctx context.Context, secret, from string) (scheduler.Principal, error)
 }
 
+// TreeService is what the pages of the tree call.
+type TreeService interface {
+	CreateTreeJob(ctx context.Context, by scheduler.Principal, d scheduler.TreeDraft, dependsOn []int64) (scheduler.TreeJob, error)
+	EditTreeJobs(ctx context.Context, by scheduler.Principal, edits map[int64]scheduler.TreeEdit) error
+	StartTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
+	PauseTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
+	ResetTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64, onlyErrors bool) error
+	DeleteTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
+	Affinities(ctx context.Context) (scheduler.Affinities, error)
+	AffinityMask(ctx context.Context, field, text string) (int64, error)
+}
+
 // Service is the use cases; *scheduler.Service has them.
 type Service interface {
+	TreeService
 	JobService
 	ExecutionService
 	FreezeService
@@ -117,6 +130,7 @@ type Service interface {
 // Store is what pages read.
 type Store interface {
 	scheduler.JobStore
+	scheduler.TreeStore
 	scheduler.ExecutionStore
 	scheduler.OutputStore
 	ListDeliveries(ctx context.Context, executionID string) ([]scheduler.Delivery, error)

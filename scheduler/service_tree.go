@@ -225,7 +225,8 @@ type TreeEdit struct {
 	DependsOn                                             *[]int64
 }
 
-func (e *TreeEdit) apply(d *TreeDraft) {
+// Apply changes a draft.
+func (e *TreeEdit) Apply(d *TreeDraft) {
 	set(&d.Title, e.Title)
 	set(&d.Command, e.Command)
 	set(&d.Dir, e.Dir)
@@ -290,7 +291,7 @@ func (s *Service) editTree(ctx context.Context, tx Tx, fx *effects, by Principal
 	}
 	was := list[0]
 	is := was
-	e.apply(&is.TreeDraft)
+	e.Apply(&is.TreeDraft)
 	is.Normalize()
 	if err := is.Validate(); err != nil {
 		return err

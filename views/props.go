@@ -22,6 +22,7 @@ const (
 	NavNone       Nav = ""
 	NavNow        Nav = "now"
 	NavJobs       Nav = "jobs"
+	NavTree       Nav = "tree"
 	NavExecutions Nav = "executions"
 	NavSettings   Nav = "settings"
 )

@@ -76,24 +76,24 @@ func (d *doors) dkronAddress() (host string, port int) {
 // listenApart opens what the flags ask for. Nothing is answered before serveApart.
 func (a *app) listenApart() error {
 	for _, door := range []struct {
-		flag, address string
-		dialect       func(httpkit.Doorman) httpkit.Dialect
-		at            *atomic.Pointer[net.TCPAddr]
+		api, address string
+		dialect      func(httpkit.Doorman) httpkit.Dialect
+		at           *atomic.Pointer[net.TCPAddr]
 	}{
-		{"--dkron-listen", a.flags.DkronListen, a.dkron(true), &a.doors.dkron},
-		{"--coalition-listen", a.flags.CoalitionListen, a.coalition(true), &a.doors.coalition},
+		{"dkron", a.flags.DkronListen, a.dkron(true), &a.doors.dkron},
+		{"coalition", a.flags.CoalitionListen, a.coalition(true), &a.doors.coalition},
 	} {
 		if door.address == "" {
 			continue
 		}
 		listener, err := net.Listen("tcp", door.address)
 		if err != nil {
-			return fmt.Errorf("%s: %w", door.flag, err)
+			return fmt.Errorf("--%s-listen: %w", door.api, err)
 		}
 		door.at.Store(tcpAddr(listener))
 		a.doors.listeners = append(a.doors.listeners, listener)
 		a.doors.servers = append(a.doors.servers, a.newHTTP(a.pages.Alone(door.dialect)))
-		a.log.Info("listening", "for", door.flag, "address", listener.Addr().String())
+		a.log.Info("listening", "api", door.api, "address", listener.Addr().String())
 	}
 	return nil
 }
