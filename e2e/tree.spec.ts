@@ -109,7 +109,7 @@ test('the list follows what others do, but not under the hands of who chooses', 
   const two = await add(api.http, { title: 'two', command: 'true', parent: group })
   await page.goto(`/tree/${group}`)
   const row = (title: string) => page.getByRole('row', { name: title })
-  await expect(page.locator('#live')).toHaveAttribute('data-state', 'live')
+  await expect(page.locator('#live')).toHaveAttribute('data-state', 'connected')
   const pause = (id: number) => api.http.post('/tree/actions', { data: { ids: [id], action: 'pause' } })
   await pause(one)
   await expect(row('one')).toContainText('Paused')

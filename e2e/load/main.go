@@ -40,6 +40,7 @@ var scenarios = []scenario{
 	{"sse", 5 * time.Minute, idleStreams},
 	{"stalled", 3 * time.Minute, stalledReader},
 	{"live", 2 * time.Minute, live},
+	{"tree", 5 * time.Minute, tree},
 }
 
 // bench is one run of this program.
