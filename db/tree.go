@@ -117,8 +117,8 @@ func (s *Store) TreeDependencies(ctx context.Context, num int64) ([]scheduler.Tr
 
 // TreeEdges lists the dependencies of the jobs directly below one.
 func (s *Store) TreeEdges(ctx context.Context, parent int64) ([]scheduler.TreeEdge, error) {
-	return treeEdges(ctx, s.read, `SELECT d.num, d.dependency FROM tree t JOIN tree_dependencies d ON d.num = t.num
-		WHERE t.parent = $1 AND t.deps > 0 ORDER BY d.num, d.dependency`, parent)
+	return treeEdges(ctx, s.read, `SELECT d.num, d.dependency FROM tree t CROSS JOIN tree_dependencies d
+		WHERE t.parent = $1 AND t.deps > 0 AND d.num = t.num ORDER BY t.num, d.dependency`, parent)
 }
 
 func treeEdges(ctx context.Context, q querier, query string, args ...any) ([]scheduler.TreeEdge, error) {
@@ -139,8 +139,10 @@ const treeAbove = `WITH RECURSIVE above (num, parent, level) AS (
 
 // TreeAncestors lists the groups that a job is in.
 func (s *Store) TreeAncestors(ctx context.Context, num int64) ([]scheduler.TreeJob, error) {
-	return treeJobs(ctx, s.read, treeAbove+"SELECT "+treeColumns+` FROM above a JOIN tree t ON t.num = a.num LEFT JOIN tree p ON p.num = t.parent
-		WHERE a.level > 0 ORDER BY a.level DESC`, num)
+	list, err := treeJobs(ctx, s.read, treeAbove+"SELECT "+treeColumns+` FROM above a CROSS JOIN tree t LEFT JOIN tree p ON p.num = t.parent
+		WHERE t.num = a.num AND a.level > 0`, num)
+	slices.SortFunc(list, func(a, b scheduler.TreeJob) int { return a.Depth() - b.Depth() })
+	return list, err
 }
 
 // TreeTop adds up the jobs at the root.

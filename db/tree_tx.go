@@ -36,7 +36,8 @@ func (t *tx) TreeJobs(ctx context.Context, nums []int64) ([]scheduler.TreeJob, e
 	return list, nil
 }
 
-// groupsBelow names a job and all groups below it.
+// groupsBelow names a job and all groups below it. What follows begins with them:
+// CROSS JOIN is a plain join to PostgreSQL, and to SQLite that order.
 const groupsBelow = `WITH RECURSIVE g (num, level) AS (
 	SELECT num, 0 FROM tree WHERE num = $1
 	UNION ALL SELECT t.num, g.level + 1 FROM g JOIN tree t ON t.parent = g.num AND t.is_group) `
@@ -46,7 +47,8 @@ func (t *tx) TreeBelow(ctx context.Context, num int64) ([]scheduler.TreeJob, err
 	if err := t.lockTree(ctx); err != nil {
 		return nil, err
 	}
-	list, err := treeJobs(ctx, t, groupsBelow+"SELECT "+treeColumns+` FROM g JOIN tree t ON t.parent = g.num LEFT JOIN tree p ON p.num = t.parent`, num)
+	list, err := treeJobs(ctx, t, groupsBelow+"SELECT "+treeColumns+` FROM g CROSS JOIN tree t LEFT JOIN tree p ON p.num = t.parent
+		WHERE t.parent = g.num`, num)
 	slices.SortFunc(list, func(a, b scheduler.TreeJob) int {
 		if a.Depth() != b.Depth() {
 			return a.Depth() - b.Depth()
@@ -61,12 +63,12 @@ func (t *tx) TreeRequires(ctx context.Context, num int64) ([]scheduler.TreeEdge,
 	if err := t.lockTree(ctx); err != nil {
 		return nil, err
 	}
-	above, err := treeEdges(ctx, t, treeAbove+"SELECT d.num, d.dependency FROM above a JOIN tree_dependencies d ON d.num = a.num", num)
+	above, err := treeEdges(ctx, t, treeAbove+"SELECT d.num, d.dependency FROM above a CROSS JOIN tree_dependencies d WHERE d.num = a.num", num)
 	if err != nil {
 		return nil, err
 	}
-	below, err := treeEdges(ctx, t, groupsBelow+`SELECT d.num, d.dependency FROM g JOIN tree t ON t.parent = g.num AND t.deps > 0
-		JOIN tree_dependencies d ON d.num = t.num`, num)
+	below, err := treeEdges(ctx, t, groupsBelow+`SELECT d.num, d.dependency FROM g CROSS JOIN tree t CROSS JOIN tree_dependencies d
+		WHERE t.parent = g.num AND t.deps > 0 AND d.num = t.num`, num)
 	return append(above, below...), err
 }
 
