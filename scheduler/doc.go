@@ -40,6 +40,9 @@
 //   - Epoch: counts a worker's connections. An execution keeps the epoch that
 //     claimed it as its fence: who comes with another one has nothing to say of it.
 //   - Copy: one of the executions of a fire that runs on several workers at once.
+//   - Tree: jobs that run once each, when a worker takes them (TreeJob). A group of
+//     the tree is one of them without a command; what is in it may be groups.
+//   - Affinity: what a job of the tree demands of a worker, a bit of a mask.
 //   - Node: a server process.
 //   - Principal: who asks: a user, or a token acting with a role.
 //   - Role: viewer, operator, editor or admin; each may all that the former may.
