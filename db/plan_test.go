@@ -121,6 +121,8 @@ func TestPlans(t *testing.T) {
 		"expendable output": func() error { _, _, err := s.ExpendableOutput(ctx, nil, at, 100); return err },
 		"kept output":       func() error { _, err := s.KeptOutput(ctx, 0, at, at); return err },
 		"a job's output":    func() error { _, err := s.KeptOutput(ctx, 1, at, at); return err },
+		"summaries":         func() error { _, err := s.JobSummaries(ctx, []string{"j", "k"}); return err },
+		"began":             func() error { _, err := s.StartedAt(ctx, "j", at); return err },
 		"tail":              func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
 	} {
 		x.what = what
@@ -175,6 +177,12 @@ func TestPlans(t *testing.T) {
 			return err
 		}
 		if _, err := t.DropOutput(ctx, scheduler.Record{Key: 1}, 5); err != nil {
+			return err
+		}
+		if _, err := t.DeleteHistory(ctx, "plan", at, 5); err != nil {
+			return err
+		}
+		if err := t.ClearSummary(ctx, "plan"); err != nil {
 			return err
 		}
 		if _, err := t.Waiting(ctx, at, 5); err != nil {

@@ -1,9 +1,11 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 	"time"
 
 	"belfry/scheduler"
@@ -30,7 +32,7 @@ func (s *Store) JobSummaries(ctx context.Context, ids []string) (map[string]sche
 			return nil, err
 		}
 		err = each(ctx, s.read, `SELECT p.id, c.name FROM jobs p JOIN job_dependencies d ON d.parent = p.num JOIN jobs c ON c.num = d.child
-			WHERE p.id`+in+" ORDER BY c.name_key, c.num", args, func(rows *sql.Rows) error {
+			WHERE p.id`+in, args, func(rows *sql.Rows) error {
 			var id, name string
 			err := rows.Scan(&id, &name)
 			m := all[id]
@@ -41,6 +43,11 @@ func (s *Store) JobSummaries(ctx context.Context, ids []string) (map[string]sche
 		if err != nil {
 			return nil, err
 		}
+	}
+	for _, m := range all {
+		slices.SortFunc(m.Dependents, func(a, b string) int {
+			return cmp.Or(cmp.Compare(strings.ToLower(a), strings.ToLower(b)), cmp.Compare(a, b))
+		})
 	}
 	return all, nil
 }
@@ -72,7 +79,7 @@ func (t *tx) CountOutcome(ctx context.Context, jobID string, state scheduler.Sta
 	if err != nil {
 		return err
 	}
-	d := t.pending.change(num, "", "", 0)
+	d := t.pending.change(num, "", "")
 	d.outcome = state
 	if state == scheduler.Succeeded {
 		d.groupsSucceeded++
@@ -94,7 +101,9 @@ func (j *jobDelta) groups(add func(any) string) (set string) {
 		n, at  int64
 	}{{"groups_succeeded", j.groupsSucceeded, j.groupsSucceededAt}, {"groups_failed", j.groupsFailed, j.groupsFailedAt}} {
 		if c.n != 0 {
-			set += c.column + " = " + c.column + " + " + add(c.n) + ", " + c.column + "_at = " + add(c.at) + ", "
+			at := add(c.at)
+			set += c.column + " = " + c.column + " + " + add(c.n) + ", " +
+				c.column + "_at = CASE WHEN " + c.column + "_at > " + at + " THEN " + c.column + "_at ELSE " + at + " END, "
 		}
 	}
 	return set + "outcome = " + add(string(j.outcome)) + ", "

@@ -111,7 +111,7 @@ func (t *tx) Begin(ctx context.Context, id, worker string, now time.Time) error 
 		return conflict("the execution is not queued any more")
 	}
 	t.s.claims.put(id, at)
-	t.pending.change(at.job, scheduler.Queued, scheduler.Running, 1)
+	t.pending.change(at.job, scheduler.Queued, scheduler.Running)
 	_, err = t.exec(ctx, `INSERT INTO tree_workers (name, last_job, last_run) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET last_job = excluded.last_job, last_run = excluded.last_run`, clean(worker), at.job, at.seq)
 	return err

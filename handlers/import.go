@@ -141,10 +141,17 @@ type importOut struct {
 }
 
 type importItem struct {
-	Name   string                 `json:"name"`
-	Action scheduler.ImportAction `json:"action"`
-	Notes  []string               `json:"notes"`
-	Error  *string                `json:"error"`
+	Name    string                 `json:"name"`
+	Action  scheduler.ImportAction `json:"action"`
+	Changes []differenceOut        `json:"changes"`
+	Notes   []string               `json:"notes"`
+	Error   *string                `json:"error"`
+}
+
+type differenceOut struct {
+	Key    string  `json:"key"`
+	Before *string `json:"before"` // null: it is not there
+	After  *string `json:"after"`
 }
 
 func presentImport(preview bool, steps []scheduler.ImportStep) importOut {
@@ -153,7 +160,10 @@ func presentImport(preview bool, steps []scheduler.ImportStep) importOut {
 		*map[scheduler.ImportAction]*int{
 			scheduler.ImportCreate: &out.Created, scheduler.ImportChange: &out.Changed, scheduler.ImportKeep: &out.Kept, scheduler.ImportRefuse: &out.Refused,
 		}[s.Action]++
-		item := importItem{Name: s.Draft.Name, Action: s.Action, Notes: orEmpty(s.Notes)}
+		item := importItem{Name: s.Draft.Name, Action: s.Action, Changes: []differenceOut{}, Notes: orEmpty(s.Notes)}
+		for _, d := range s.Changes {
+			item.Changes = append(item.Changes, differenceOut(d))
+		}
 		if problem := s.Problem(); problem != "" {
 			item.Error = &problem
 		}

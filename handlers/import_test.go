@@ -54,12 +54,18 @@ func TestImportByAProgram(t *testing.T) {
 	}
 	text := func(s string) *string { return &s }
 	want := importOut{Preview: true, Created: 2, Refused: 2, Items: []importItem{
-		{"a", scheduler.ImportCreate, []string{}, nil},
-		{"b", scheduler.ImportCreate, []string{"It ends with a question."}, nil},
-		{"c", scheduler.ImportRefuse, []string{}, text("it begins with !")},
-		{"d", scheduler.ImportRefuse, []string{}, text("schedule has 4 fields")},
+		{Name: "a", Action: scheduler.ImportCreate, Notes: []string{}, Error: nil},
+		{Name: "b", Action: scheduler.ImportCreate, Notes: []string{"It ends with a question."}, Error: nil},
+		{Name: "c", Action: scheduler.ImportRefuse, Notes: []string{}, Error: text("it begins with !")},
+		{Name: "d", Action: scheduler.ImportRefuse, Notes: []string{}, Error: text("schedule has 4 fields")},
 	}}
 	got := send("&preview=true", importLines)
+	if len(got.Items[0].Changes) == 0 || len(got.Items[2].Changes) != 0 {
+		t.Errorf("%+v", got.Items)
+	}
+	for i := range got.Items {
+		want.Items[i].Changes = got.Items[i].Changes
+	}
 	if got.Items[3].Error == nil || !strings.HasPrefix(*got.Items[3].Error, "schedule ") {
 		t.Fatalf("%+v", got.Items[3])
 	}

@@ -49,6 +49,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{method: "POST", path: "/jobs", body: `{"name":"a b"}`}, 422},
 		{ask{path: "/jobs/preview?schedule=30+2+*+*+*&timezone=Europe/Berlin"}, 200},
 		{ask{path: "/jobs/preview?schedule=x"}, 422},
+		{ask{path: "/jobs/export"}, 200},
 		{ask{path: "/jobs/import"}, 200},
 		{ask{method: "POST", path: "/jobs/import?format=lines&preview=true", body: "\"a\""}, 200},
 		{ask{method: "POST", path: "/jobs/import?format=nonsense", body: "\"a\""}, 422},

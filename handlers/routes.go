@@ -37,6 +37,7 @@ func (s *Server) routes() []route {
 
 		{get, "/jobs", s.listJobs, private},
 		{post, "/jobs", s.createJob, private},
+		{get, "/jobs/export", s.exportJobs, private},
 		{get, "/jobs/import", s.showImport, private},
 		{post, "/jobs/import", s.importJobs, private},
 		{get, "/jobs/new", s.newJob, private},

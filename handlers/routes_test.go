@@ -30,6 +30,7 @@ GET /freeze
 GET /jobs
 GET /jobs/:name
 GET /jobs/:name/edit
+GET /jobs/export
 GET /jobs/import
 GET /jobs/new
 GET /jobs/preview

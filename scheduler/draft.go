@@ -39,6 +39,9 @@ const (
 	maxCatchUp = 100 // runs that one gap is caught up with, and missed due times that are recorded one by one
 )
 
+// EveryWorker is the Copies of a job that runs on all workers that have its tags.
+const EveryWorker = maxParallel
+
 // The defaults of a draft.
 const (
 	DefaultMaxQueued     = 100
@@ -58,6 +61,9 @@ func (d *Draft) Normalize() {
 	kept := d.Schedules[:0:0]
 	for _, s := range d.Schedules {
 		s.Text, s.Zone = strings.TrimSpace(s.Text), strings.TrimSpace(s.Zone)
+		if s.Grammar == cron.Standard.Name {
+			s.Grammar = ""
+		}
 		if s.Text != "" {
 			kept = append(kept, s)
 		}

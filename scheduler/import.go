@@ -41,7 +41,8 @@ type ImportFormat struct {
 // ImportStep is what an import does with one job.
 type ImportStep struct {
 	Imported
-	Action ImportAction
+	Action  ImportAction
+	Changes []Difference // without secrets; of a new job, what is not at its default
 }
 
 // Problem is why the job was refused, in words; "" when it was not.
@@ -86,19 +87,12 @@ func (s *Service) Import(ctx context.Context, by Principal, list []Imported, ori
 		}
 		d := &step.Draft
 		d.Normalize()
-		if err := validateNotify(d, s.Senders, d.Validate(s.Executors)); err != nil {
-			step.refuse(err)
-		} else if seen[d.Name] {
+		if seen[d.Name] {
 			step.refuse(Invalid("name", "comes twice"))
 		}
 		seen[d.Name] = true
 	}
-	order := parentsFirst(steps)
-	size := importBatch
-	if preview {
-		size = max(1, len(order)) // what depends on each other is seen within one transaction only
-	}
-	for batch := range slices.Chunk(order, size) {
+	for _, batch := range batches(steps, preview) {
 		var done []ImportStep
 		err := s.inTx(ctx, func(tx Tx, fx *effects) (err error) {
 			done, err = s.importBatch(ctx, tx, fx, by, steps, batch, origin)
@@ -117,6 +111,35 @@ func (s *Service) Import(ctx context.Context, by Principal, list []Imported, ori
 	return steps, nil
 }
 
+// batches are the steps of each transaction, as indexes in an order in which they
+// can be stored. A preview's transaction sees nothing of another one, so that there
+// all that depend on others, or have dependents, share one; still, no more than
+// that keeps everybody else from writing.
+func batches(steps []ImportStep, preview bool) [][]int {
+	order := parentsFirst(steps)
+	if !preview {
+		return slices.Collect(slices.Chunk(order, importBatch))
+	}
+	parents := map[string]bool{}
+	for i := range steps {
+		for _, d := range steps[i].Draft.relations() {
+			parents[d.Job] = true
+		}
+	}
+	var alone, related []int
+	for _, i := range order {
+		if d := &steps[i].Draft; parents[d.Name] || len(d.relations()) > 0 {
+			related = append(related, i)
+		} else {
+			alone = append(alone, i)
+		}
+	}
+	return append(slices.Collect(slices.Chunk(alone, importBatch)), related)
+}
+
+// relations are the jobs that d names.
+func (d *Draft) relations() []Dependency { return slices.Concat(d.DependsOn, d.Triggers) }
+
 func (s *ImportStep) refuse(err error) { s.Action, s.Err = ImportRefuse, err }
 
 // importBatch stores some of an import's jobs and returns their steps.
@@ -125,10 +148,10 @@ func (s *Service) importBatch(ctx context.Context, tx Tx, fx *effects, by Princi
 	for _, i := range batch {
 		step := steps[i]
 		if step.Action != ImportRefuse {
-			action, err := s.importJob(ctx, tx, fx, by, step.Draft, origin)
+			action, changes, err := s.importJob(ctx, tx, fx, by, step.Draft, origin)
 			switch code := CodeOf(err); {
 			case err == nil:
-				step.Action = action
+				step.Action, step.Changes = action, changes
 			case code == CodeInvalid || code == CodeConflict:
 				step.refuse(err)
 			default:
@@ -141,30 +164,54 @@ func (s *Service) importBatch(ctx context.Context, tx Tx, fx *effects, by Princi
 }
 
 // importJob stores one job. What it refuses it refuses before it writes.
-func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principal, d Draft, origin Origin) (ImportAction, error) {
+func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principal, d Draft, origin Origin) (ImportAction, []Difference, error) {
 	old, err := tx.JobByName(ctx, d.Name)
-	if CodeOf(err) == CodeNotFound {
+	isNew := CodeOf(err) == CodeNotFound
+	if err != nil && !isNew {
+		return "", nil, err
+	}
+	if !isNew {
+		d.Notify = s.restoreSecrets(d.Notify, old.Notify)
+	}
+	if err := validateNotify(&d, s.Senders, d.Validate(s.Executors)); err != nil {
+		return "", nil, err
+	}
+	if isNew {
 		_, err = s.createIn(ctx, tx, fx, by, d, origin, "")
-		return ImportCreate, err
+		return ImportCreate, s.particulars(d), err
 	}
-	if err != nil {
-		return "", err
-	}
-	d.Notify = s.restoreSecrets(d.Notify, old.Notify)
 	if d.Extra == nil {
 		d.Extra = old.Extra
 	}
 	if sameDraft(old.Draft, d) && sameJobs(old.DependsOn, d.DependsOn) && sameJobs(old.Triggers, d.Triggers) {
-		return ImportKeep, nil
+		return ImportKeep, nil, nil
 	}
 	if err := old.owned("changed"); err != nil {
-		return "", err
+		return "", nil, err
 	}
+	changes := s.differences(old.Draft, d)
 	_, err = s.changeIn(ctx, tx, fx, by, "job.update", old.ID, func(j *Job) error {
 		j.Draft = d
 		return nil
 	})
-	return ImportChange, err
+	return ImportChange, changes, err
+}
+
+// particulars are what of a new job is not at its default.
+func (s *Service) particulars(d Draft) []Difference {
+	usual := Draft{Name: d.Name, Enabled: true}
+	usual.Normalize()
+	all := s.differences(usual, d)
+	for i := range all {
+		all[i].Before = nil
+	}
+	return slices.DeleteFunc(all, func(one Difference) bool { return one.After == nil })
+}
+
+// differences are those of two drafts as an audit row would have them.
+func (s *Service) differences(before, after Draft) []Difference {
+	text := func(d Draft) string { return jsonOrEmpty(s.withoutSecrets(auditJob(Job{Draft: d}))) }
+	return Differences(text(before), text(after))
 }
 
 // parentsFirst returns the order in which jobs can be stored, as indexes: what
@@ -173,7 +220,9 @@ func (s *Service) importJob(ctx context.Context, tx Tx, fx *effects, by Principa
 func parentsFirst(steps []ImportStep) []int {
 	byName := make(map[string]int, len(steps))
 	for i := range steps {
-		byName[steps[i].Draft.Name] = i
+		if steps[i].Action != ImportRefuse {
+			byName[steps[i].Draft.Name] = i
+		}
 	}
 	order := make([]int, 0, len(steps))
 	state := make([]byte, len(steps)) // 1: on the way, 2: in order
@@ -181,7 +230,7 @@ func parentsFirst(steps []ImportStep) []int {
 	for i := range steps {
 		for stack := []visit{{i, 0}}; len(stack) > 0; {
 			v := &stack[len(stack)-1]
-			needs := slices.Concat(steps[v.at].Draft.DependsOn, steps[v.at].Draft.Triggers)
+			needs := steps[v.at].Draft.relations()
 			if state[v.at] == 2 || v.next == len(needs) {
 				if state[v.at] != 2 {
 					state[v.at] = 2

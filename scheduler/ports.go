@@ -241,8 +241,9 @@ type Tx interface {
 	// SetProgress stores how far a run says that it is, in percent.
 	SetProgress(ctx context.Context, executionID string, percent float64) error
 
-	// CountOutcome notes in a job's summary how a group ended; nothing when the job
-	// is gone, or when that is no outcome.
+	// CountOutcome notes in a job's summary how a group ended, in the transaction in
+	// which its last execution ended; nothing when the job is gone, or when that is
+	// no outcome.
 	CountOutcome(ctx context.Context, jobID string, state State, at time.Time) error
 	// ClearSummary makes the numbers and times of a job's summary zero.
 	ClearSummary(ctx context.Context, jobID string) error

@@ -32,6 +32,9 @@ func FormValues(d scheduler.Draft) map[string]string {
 		}
 	}
 	v["timezone"] = FormZone(d.Schedules)
+	if len(d.Schedules) > 0 && d.Schedules[0].Grammar != "" && !slices.ContainsFunc(d.Schedules, func(s scheduler.Schedule) bool { return s.Grammar != d.Schedules[0].Grammar }) {
+		v["grammar"] = d.Schedules[0].Grammar // another system's: its schedules go on being read as it reads them
+	}
 	lines := make([]string, len(d.Schedules))
 	for i, s := range d.Schedules {
 		lines[i] = ScheduleLine(s, v["timezone"])
@@ -185,7 +188,7 @@ func configValue(key string, x any) string {
 	case string:
 		return x
 	case json.Number:
-		if key == "memory" {
+		if key == "memory" || key == "memory_limit" {
 			if n, err := x.Int64(); err == nil {
 				return sizeValue(n)
 			}

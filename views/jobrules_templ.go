@@ -71,7 +71,7 @@ func whenFields(p JobFormProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "\" placeholder=\"*/5 * * * *\" maxlength=\"20000\" spellcheck=\"false\" autocapitalize=\"none\" autocomplete=\"off\" hx-get=\"/jobs/preview\" hx-include=\"#f-timezone\" hx-trigger=\"input changed delay:200ms\" hx-target=\"#preview\" hx-swap=\"outerHTML\" hx-sync=\"this:queue last\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "\" placeholder=\"*/5 * * * *\" maxlength=\"20000\" spellcheck=\"false\" autocapitalize=\"none\" autocomplete=\"off\" hx-get=\"/jobs/preview\" hx-include=\"#f-timezone, [name=grammar]\" hx-trigger=\"input changed delay:200ms\" hx-target=\"#preview\" hx-swap=\"outerHTML\" hx-sync=\"this:queue last\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -140,7 +140,7 @@ func whenFields(p JobFormProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "\" list=\"zones\" maxlength=\"100\" spellcheck=\"false\" autocapitalize=\"none\" autocomplete=\"off\" hx-get=\"/jobs/preview\" hx-include=\"#f-schedule\" hx-trigger=\"input changed delay:200ms\" hx-target=\"#preview\" hx-swap=\"outerHTML\" hx-sync=\"#f-schedule:queue last\"> <datalist id=\"zones\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "\" list=\"zones\" maxlength=\"100\" spellcheck=\"false\" autocapitalize=\"none\" autocomplete=\"off\" hx-get=\"/jobs/preview\" hx-include=\"#f-schedule, [name=grammar]\" hx-trigger=\"input changed delay:200ms\" hx-target=\"#preview\" hx-swap=\"outerHTML\" hx-sync=\"#f-schedule:queue last\"> <datalist id=\"zones\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -319,6 +319,9 @@ func TestDkronShell(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
+	if e := with("bytes", "wc -c; :", map[string]any{"payload": "AP/+gAo="}); strings.TrimSpace(e.Output) != "5" {
+		t.Errorf("%+v", e)
+	}
 	for name, config := range map[string]map[string]any{"a": {"timeout": "soon"}, "b": {"mem_limit": "lots"}, "c": {"payload": "%"}} {
 		j := dkronShell(name, "true", nil)
 		j["executor_config"] = config
@@ -403,6 +406,14 @@ func TestDkronProcessors(t *testing.T) {
 	} else if b, err := os.ReadFile(out); err != nil || string(b) != "text\n" {
 		t.Errorf("there is %q, %v", b, err)
 	}
+	once := t.TempDir()
+	c.create(dkronShell("once", "echo text", map[string]any{"ephemeral": true, "processors": files(once, "false")}))
+	c.answer(202, "POST", "/v1/jobs/once", nil, nil)
+	c.eventually("a job that is gone to leave its output", func() bool {
+		found, err := filepath.Glob(once + "/*.log")
+		return err == nil && len(found) == 1
+	})
+	c.answer(404, "GET", "/v1/jobs/once", nil, nil)
 	if e := c.run("lost"); !e.Success {
 		t.Errorf("%+v", e)
 	}

@@ -44,7 +44,6 @@ func (s *server) soon(path string, status int, words string) time.Duration {
 	began := time.Now()
 	every := time.NewTicker(10 * time.Millisecond)
 	defer every.Stop()
-	said := ""
 	for range every.C {
 		resp, err := http.Get(s.url + path)
 		if err != nil {
@@ -53,7 +52,8 @@ func (s *server) soon(path string, status int, words string) time.Duration {
 		body := new(strings.Builder)
 		_ = resp.Write(body)
 		_ = resp.Body.Close()
-		if said = body.String(); resp.StatusCode == status && strings.Contains(said, words) {
+		said := body.String()
+		if resp.StatusCode == status && strings.Contains(said, words) {
 			return time.Since(began)
 		}
 		if time.Since(began) > 30*time.Second {
@@ -67,7 +67,7 @@ func (s *server) soon(path string, status int, words string) time.Duration {
 // removes its jobs, and gets nobody at the host.
 func TestLabelsMakeJobs(t *testing.T) {
 	e := startEngine(t)
-	s := serve(t, t.TempDir(), "--docker", e.Host)
+	s := serve(t, t.TempDir(), "--docker", e.Host, "--api-rate-limit", "0")
 	s.soon("/health/readiness", http.StatusOK, `"docker":"connected"`)
 	e.labelled("web", "ofelia.job-exec.tick.schedule=@every 1s", "ofelia.job-exec.tick.command=echo from $0 here",
 		"ofelia.job-local.bad.schedule=@every 1s", "ofelia.job-local.bad.command=touch /tmp/owned",

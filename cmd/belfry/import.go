@@ -8,28 +8,41 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
 
+	"belfry/handlers"
 	"belfry/handlers/dkron"
 	"belfry/handlers/httpkit"
 	"belfry/scheduler"
+	"belfry/scheduler/crontab"
+	"belfry/scheduler/jobfile"
 )
 
 // importFormats are the systems whose jobs can be taken over, beside those that
 // are stored.
 func importFormats(stored dkron.Jobs) []scheduler.ImportFormat {
-	return []scheduler.ImportFormat{dkron.Format(stored, time.Now)}
+	return append(
+		[]scheduler.ImportFormat{handlers.YAML(), dkron.Format(stored, time.Now), jobfile.Import()},
+		crontab.Formats()...,
+	)
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range importFormats(nil) {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // importCmd are the flags of `belfry import`.
 type importCmd struct {
 	clientFlags
-	Format      string `arg:"" help:"Which system: dkron."`
+	Format      string `arg:"" help:"Which system: ${import_formats}."`
 	Source      string `arg:"" help:"A file with its jobs, - for standard input, or the address of a server of it." placeholder:"FILE|URL"`
 	DryRun      bool   `help:"Say what would be done, and what is not supported, and store nothing."`
 	SourceToken string `help:"Sent as a bearer token to the server that the jobs come from." placeholder:"TOKEN"`
@@ -42,11 +55,30 @@ type imported struct {
 	Kept    int `json:"kept"`
 	Refused int `json:"refused"`
 	Items   []struct {
-		Name   string   `json:"name"`
-		Action string   `json:"action"`
-		Notes  []string `json:"notes"`
-		Error  string   `json:"error"`
+		Name    string       `json:"name"`
+		Action  string       `json:"action"`
+		Changes []difference `json:"changes"`
+		Notes   []string     `json:"notes"`
+		Error   string       `json:"error"`
 	} `json:"items"`
+}
+
+// difference is one field that is not as it is stored.
+type difference struct {
+	Key    string  `json:"key"`
+	Before *string `json:"before"`
+	After  *string `json:"after"`
+}
+
+func (d difference) String() string {
+	switch {
+	case d.Before == nil:
+		return d.Key + ": " + *d.After
+	case d.After == nil:
+		return d.Key + ": " + *d.Before + " → nothing"
+	default:
+		return d.Key + ": " + *d.Before + " → " + *d.After
+	}
 }
 
 // Run imports, says what became of each job that is not as it was, and exits with
@@ -55,19 +87,20 @@ func (i *importCmd) Run(ctx context.Context, c *console) error {
 	formats := importFormats(nil) // nothing is read here
 	at := slices.IndexFunc(formats, func(f scheduler.ImportFormat) bool { return f.Name == i.Format })
 	if at < 0 {
-		var names []string
-		for _, f := range formats {
-			names = append(names, f.Name)
-		}
-		return fmt.Errorf("%q is not one of the systems that can be imported: %s", i.Format, strings.Join(names, ", "))
+		return fmt.Errorf("%q is not one of the systems that can be imported: %s", i.Format, formatNames())
 	}
 	raw, err := i.read(ctx, c, &formats[at])
 	if err != nil {
 		return err
 	}
-	path := fmt.Sprintf("/jobs/import?format=%s&preview=%t", url.QueryEscape(i.Format), i.DryRun)
+	return takeOver(ctx, c, i.client(), i.Format, raw, i.DryRun)
+}
+
+// takeOver sends jobs to the server and says what it did with them.
+func takeOver(ctx context.Context, c *console, api *client, format string, raw []byte, dry bool) error {
+	path := fmt.Sprintf("/jobs/import?format=%s&preview=%t", url.QueryEscape(format), dry)
 	header := http.Header{"Content-Type": {"application/octet-stream"}}
-	body, err := i.client().send(ctx, http.MethodPost, path, "application/json", header, raw)
+	body, err := api.send(ctx, http.MethodPost, path, "application/json", header, raw)
 	if err != nil {
 		return err
 	}
@@ -76,22 +109,15 @@ func (i *importCmd) Run(ctx context.Context, c *console) error {
 	if err := json.NewDecoder(body).Decode(&done); err != nil {
 		return err
 	}
-	return i.tell(c, &done)
+	return done.tell(c, dry)
 }
 
 // read returns what the source has.
 func (i *importCmd) read(ctx context.Context, c *console, f *scheduler.ImportFormat) ([]byte, error) {
 	u, err := url.Parse(i.Source)
 	switch {
-	case i.Source == "-":
-		return limited(c.stdin)
-	case err != nil || u.Scheme != "http" && u.Scheme != "https":
-		file, err := os.Open(i.Source)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		return limited(file)
+	case i.Source == "-" || err != nil || u.Scheme != "http" && u.Scheme != "https":
+		return readInput(c, i.Source)
 	case f.List == nil:
 		return nil, fmt.Errorf("there are no servers of %s to read from: give a file", f.Title)
 	}
@@ -132,10 +158,10 @@ func limited(r io.Reader) ([]byte, error) {
 
 // tell prints a line for each job that is not as it was, or that there is
 // something to know of.
-func (i *importCmd) tell(c *console, done *imported) error {
+func (done *imported) tell(c *console, dry bool) error {
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	words := map[string]string{"create": "made", "change": "changed", "keep": "as it was", "refuse": "refused"}
-	if i.DryRun {
+	if dry {
 		words = map[string]string{"create": "would be made", "change": "would be changed", "keep": "stays", "refuse": "refused"}
 	}
 	for _, item := range done.Items {
@@ -145,6 +171,11 @@ func (i *importCmd) tell(c *console, done *imported) error {
 		}
 		if item.Action == "keep" && len(lines) == 0 {
 			continue
+		}
+		if item.Action == "change" || dry {
+			for _, d := range item.Changes {
+				lines = append(lines, d.String())
+			}
 		}
 		first := ""
 		if len(lines) > 0 {

@@ -115,10 +115,13 @@ func (a *API) showStats(c echo.Context) error {
 func (a *API) showRoot(c echo.Context) error {
 	accept := c.Request().Header.Get(echo.HeaderAccept)
 	if accept == "" || strings.Contains(accept, "text/html") || strings.Contains(accept, "*/*") {
-		return c.Redirect(http.StatusSeeOther, a.Pages())
+		return a.showPages(c)
 	}
 	return say(http.StatusNotFound, "")
 }
+
+// showPages sends people to the pages, also those who kept an address of Dkron's.
+func (a *API) showPages(c echo.Context) error { return c.Redirect(http.StatusSeeOther, a.Pages()) }
 
 func (a *API) showMetrics(c echo.Context) error {
 	a.Metrics.ServeHTTP(c.Response(), c.Request())

@@ -71,14 +71,20 @@ func explain(err error) (status int, words string) {
 const pageNotFound = "404 page not found"
 
 // fieldNames are this API's names for fields of the domain.
-var fieldNames = strings.NewReplacer("config.", "executor_config.", "ends_at", "expires_at", "depends_on", "parent_job", "display_name", "displayname")
+var fieldNames = strings.NewReplacer(
+	"config.memory_limit", "executor_config.mem_limit", "config.dir", "executor_config.cwd", "config.user", "executor_config.su", "config.group", "executor_config.su",
+	"config.stdin_base64", "executor_config.payload", "config.expect_codes", "executor_config.expectCode", "config.expect_body", "executor_config.expectBody",
+	"config.client_cert_file", "executor_config.tlsCertificateFile", "config.client_key_file", "executor_config.tlsCertificateKeyFile",
+	"config.ca_file", "executor_config.tlsRootCAsFile", "config.", "executor_config.", "ends_at", "expires_at", "depends_on", "parent_job", "display_name", "displayname")
 
 func fieldWords(fields []scheduler.FieldError) string {
 	var all []string
 	for _, f := range fields {
-		switch f.Field {
-		case "schedule":
+		switch {
+		case f.Field == "schedule":
 			all = append(all, "can't parse job schedule: "+f.Message)
+		case strings.HasPrefix(f.Field, "notify."):
+			all = append(all, "processors: "+f.Field[strings.LastIndexByte(f.Field, '.')+1:]+" "+f.Message)
 		default:
 			all = append(all, fieldNames.Replace(f.Field)+" "+f.Message)
 		}

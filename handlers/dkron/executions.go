@@ -48,8 +48,10 @@ func (a *API) listExecutions(c echo.Context) error {
 	}
 	limit, _ := strconv.Atoi(q.Get("output_size_limit")) // what is no number is no limit
 	ctx := c.Request().Context()
-	list, total, err := a.executionsOf(ctx, j, windowOf(q), q.Has("_start") || q.Has("_end"), func(x, y scheduler.Execution) int {
-		if strings.EqualFold(q.Get("_order"), "ASC") {
+	up := strings.EqualFold(q.Get("_order"), "ASC")
+	newest := !up && q.Get("_sort") != "finished_at" && q.Get("_sort") != "attempt"
+	list, total, err := a.executionsOf(ctx, j, windowOf(q), q.Has("_start") || q.Has("_end"), newest, func(x, y scheduler.Execution) int {
+		if up {
 			return compare(&x, &y)
 		}
 		return compare(&y, &x)
@@ -70,8 +72,9 @@ func (a *API) listExecutions(c echo.Context) error {
 }
 
 // executionsOf reads a part of what has run of a job, in order; without paging the
-// newest. Its total counts all.
-func (a *API) executionsOf(ctx context.Context, j scheduler.Job, w window, paged bool, compare func(x, y scheduler.Execution) int) ([]scheduler.Execution, int, error) {
+// newest. Its total counts all. The newest first are read as far as they are shown,
+// any other order needs all of them.
+func (a *API) executionsOf(ctx context.Context, j scheduler.Job, w window, paged, newest bool, compare func(x, y scheduler.Execution) int) ([]scheduler.Execution, int, error) {
 	f := scheduler.ExecutionFilter{JobID: j.ID, States: ran, Limit: unpaged}
 	if paged {
 		f.Limit = scheduler.MaxPage
@@ -86,7 +89,7 @@ func (a *API) executionsOf(ctx context.Context, j scheduler.Job, w window, paged
 		list = slices.DeleteFunc(list, func(e scheduler.Execution) bool { return e.StartedAt.IsZero() })
 		all = append(all, list...)
 		f.Offset += found
-		if found < f.Limit || !paged {
+		if found < f.Limit || !paged || newest && len(all) >= w.end {
 			n := int(total.N) - (f.Offset - len(all)) // without those that were cancelled before they ran
 			slices.SortStableFunc(all, compare)
 			if paged {

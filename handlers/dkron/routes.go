@@ -51,6 +51,8 @@ func (a *API) Routes() []httpkit.Route {
 	return append(
 		routes,
 		httpkit.Route{Method: get, Path: "/", Handle: a.signed(a.showRoot), Public: true},
+		httpkit.Route{Method: get, Path: "/ui", Handle: a.signed(a.showPages), Public: true},
+		httpkit.Route{Method: get, Path: "/ui/*", Handle: a.signed(a.showPages), Public: true},
 		httpkit.Route{Method: get, Path: "/metrics", Handle: a.signed(a.showMetrics), Public: !a.MetricsAuth},
 	)
 }

@@ -9,10 +9,6 @@ import (
 	"belfry/scheduler"
 )
 
-// everywhere is how many workers a tag without a count asks for: as many as have
-// it.
-const everywhere = 1_000_000
-
 // ServerTags are what a Dkron's servers have without being told, as Belfry's tags:
 // jobs ask for them.
 var ServerTags = []string{"dc=dc1", "region=global", "role=dkron", "server=true"}
@@ -35,7 +31,7 @@ func placement(tags texts) (demanded []string, copies int) {
 		}
 	}
 	slices.Sort(demanded)
-	return demanded, min(copies, everywhere)
+	return demanded, min(copies, scheduler.EveryWorker)
 }
 
 func checkTags(tags texts) error {
@@ -60,7 +56,7 @@ func shownTags(d *scheduler.Draft, k *kept) texts {
 	tags := texts{}
 	for _, t := range d.Tags {
 		name, value, _ := strings.Cut(t, "=")
-		if d.Copies < everywhere {
+		if d.Copies < scheduler.EveryWorker {
 			value += ":" + strconv.Itoa(d.Copies)
 		}
 		tags[name] = text(value)

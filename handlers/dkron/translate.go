@@ -232,6 +232,9 @@ func wireTexts(m map[string]string) texts {
 
 // sameJSON compares two objects.
 func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
 	var x, y bytes.Buffer
 	var v, w any
 	if json.Unmarshal(a, &v) != nil || json.Unmarshal(b, &w) != nil {

@@ -42,7 +42,7 @@ func JSON[T any](c echo.Context, into *T) error {
 	if err != nil {
 		return err
 	}
-	return decode(raw, into)
+	return Decode(raw, into)
 }
 
 // OptionalJSON is JSON where an empty body says nothing: *into stays as it is.
@@ -51,7 +51,7 @@ func OptionalJSON[T any](c echo.Context, into *T) error {
 	if err != nil || len(bytes.TrimSpace(raw)) == 0 {
 		return err
 	}
-	return decode(raw, into)
+	return Decode(raw, into)
 }
 
 // LooseJSON is JSON for programs that may be newer than this server: fields that
@@ -72,7 +72,8 @@ func readBody(c echo.Context) ([]byte, error) {
 	return raw, nil
 }
 
-func decode[T any](raw []byte, into *T) error {
+// Decode is JSON for what is no body.
+func Decode[T any](raw []byte, into *T) error {
 	if err := strict(raw, reflect.TypeFor[T]()); err != nil {
 		return err
 	}

@@ -171,10 +171,14 @@ func TestSupervisorsDeathEndsItsRunsAndIsMended(t *testing.T) {
 	e, _ := started(t)
 	out, done := background(t.Context(), e, task(t, Config{Command: `(env -i setsid sh -c 'echo pid $$; exec sleep 1000' &); ` + stubborn}))
 	out.awaitThat(t, "two pids", func(s string) bool { return strings.Count(s, "pid ") == 2 })
-	for _, pid := range supervisors(e) {
+	sups := supervisors(e)
+	for _, pid := range sups {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, pid := range sups {
+		awaitDeath(t, pid) // one still dying would take a request and never answer
 	}
 	r := await(t, done, "the run")
 	if r.State != scheduler.Failed || r.Reason != "killed because Belfry's supervisor process died" {
