@@ -104,6 +104,7 @@ type Service interface {
 	FreezeService
 	UserService
 	SessionService
+	WorkerService
 }
 
 // Store is what pages read.
@@ -113,6 +114,7 @@ type Store interface {
 	scheduler.OutputStore
 	ListDeliveries(ctx context.Context, executionID string) ([]scheduler.Delivery, error)
 	scheduler.UserStore
+	ListWorkerTokens(ctx context.Context) ([]scheduler.WorkerToken, error)
 }
 
 // Timetable knows what comes.

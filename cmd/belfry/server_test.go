@@ -181,6 +181,7 @@ type execution struct {
 	ExitCode *int    `json:"exit_code"`
 	Signal   string  `json:"signal"`
 	Started  *string `json:"started_at"`
+	Worker   string  `json:"worker"`
 }
 
 type executionList struct {

@@ -281,6 +281,7 @@
         noticed({ job: cell.dataset.ofJob, known: $(cell.id) !== null, final: cell.dataset.final !== undefined });
       }
       if (patch.content.querySelector("#freeze")) refreshAll();
+      if (patch.content.querySelector("#workers-changed")) for (const el of document.querySelectorAll("[data-workers]")) refresh(el);
       for (const cell of [...patch.content.children]) if (!$(cell.id)) cell.remove();
       keepFocus();
       return patch.innerHTML;
