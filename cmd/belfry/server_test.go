@@ -182,6 +182,8 @@ type execution struct {
 	Signal   string  `json:"signal"`
 	Started  *string `json:"started_at"`
 	Worker   string  `json:"worker"`
+	Group    string  `json:"group"`
+	Finished string  `json:"finished_at"`
 }
 
 type executionList struct {
