@@ -40,6 +40,7 @@ var scenarios = []scenario{
 	{"sse", 5 * time.Minute, idleStreams},
 	{"stalled", 3 * time.Minute, stalledReader},
 	{"live", 2 * time.Minute, live},
+	{"workers", 5 * time.Minute, workers},
 }
 
 // bench is one run of this program.
