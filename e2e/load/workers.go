@@ -25,7 +25,7 @@ func workers(ctx context.Context, b *bench) error {
 	}
 	defer s.stop()
 	queued, rounds := b.pick(20_000, 2000), b.pick(2000, 300)
-	for name, tag := range map[string]string{"nobody": "nobody", "work": "work"} {
+	for name, tag := range map[string]string{"nobody": "nobody", "work": "work0"} {
 		j := map[string]any{"name": name, "executor": "shell", "config": map[string]string{"command": "true"}, "tags": []string{tag}}
 		if err := s.call(ctx, http.MethodPost, "/jobs", j, nil); err != nil {
 			return err
@@ -130,7 +130,7 @@ func (s *server) connectFleet(ctx context.Context, n int) (fleetOf, error) {
 			var out struct {
 				Epoch int64 `json:"epoch"`
 			}
-			if _, err = m.ask("/connect", map[string]any{"name": m.name, "slots": 2, "tags": []string{"work"}}, &out); err != nil {
+			if _, err = m.ask("/connect", map[string]any{"name": m.name, "slots": 2, "tags": []string{fmt.Sprint("work", i)}}, &out); err != nil {
 				return err
 			}
 			m.epoch, fleet[i] = out.Epoch, m
