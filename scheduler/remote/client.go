@@ -76,7 +76,7 @@ const (
 	slack     = 10 * time.Second // how much longer an answer may take
 	firstWait = 100 * time.Millisecond
 	maxWait   = 5 * time.Second  // between attempts to reach the server
-	refused   = 10 * time.Second // between attempts to be let in again
+	refused   = 5 * time.Second // between attempts to be let in again
 
 	compareEvery = 12 // beats: one that is not held compares the clocks
 )
