@@ -47,8 +47,6 @@ type Options struct {
 	Containers func(context.Context) ([]Container, error)
 	// Dialects are other systems' APIs, each made with what lets its clients in.
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
-	// Load says how busy this server's worker is; nil hides it.
-	Load func() (busy, slots int)
 }
 
 // JobService is what the pages of jobs call.

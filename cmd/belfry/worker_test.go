@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -214,6 +218,38 @@ func TestWorkerIsRefused(t *testing.T) {
 		out, err := command(t, append([]string{"worker", "--docker", "off"}, tt.args...)...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), tt.says) || strings.Contains(string(out), "goroutine") {
 			t.Errorf("%v: %v\n%s", tt.args, err, out)
+		}
+	}
+}
+
+// TestWorkerTLS: a worker trusts the certificates of --ca-file besides the system's,
+// and no others.
+func TestWorkerTLS(t *testing.T) {
+	s := serve(t, t.TempDir())
+	to, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(to))
+	defer front.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
+	if err := os.WriteFile(ca, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, _ := s.workerToken()
+	cmd, log := startWorker(t, front.URL, file, "wary")
+	s.eventually("it says why it does not connect", "board", func() bool { return strings.Contains(log.String(), "certificate") })
+	_ = cmd.Process.Kill()
+	startWorker(t, front.URL, file, "trusting", "--ca-file", ca, "--tags", "tls")
+	s.untilWorker("trusting", "online")
+	s.shellJob("there", "@manually", "echo there", map[string]any{"tags": []string{"tls"}})
+	s.until(s.run("there"), is("succeeded"))
+	var list struct{ Items []workerState }
+	s.call(http.MethodGet, "/workers", nil, http.StatusOK, &list)
+	for _, w := range list.Items {
+		if w.Name == "wary" {
+			t.Error("a worker connected whose server it could not trust")
 		}
 	}
 }

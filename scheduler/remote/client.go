@@ -75,7 +75,7 @@ const (
 	claimWait = 25 * time.Second // and a claim: below what proxies allow
 	slack     = 10 * time.Second // how much longer an answer may take
 	firstWait = 100 * time.Millisecond
-	maxWait   = 5 * time.Second  // between attempts to reach the server
+	maxWait   = 5 * time.Second // between attempts to reach the server
 	refused   = 5 * time.Second // between attempts to be let in again
 
 	compareEvery = 12 // beats: one that is not held compares the clocks
