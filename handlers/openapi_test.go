@@ -30,6 +30,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	w.must(w.service.CreateUser(t.Context(), scheduler.Server, "bob", "12345678", scheduler.Viewer))
 	token, _, err := w.service.CreateToken(t.Context(), scheduler.Server, "old", scheduler.Viewer, 0)
 	w.must(err)
+	farm := w.worker("far", "gpu")
 	admin := scheduler.Admin
 	const body = `{"name":"made","schedule":"*/5 * * * *","timezone":"UTC","executor":"shell","config":{"command":"true"},"retry":{"delay":"5s"},"timeout":"30s"}`
 	made, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: "g"}, nil)
@@ -95,6 +96,22 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{method: "POST", path: "/executions/" + queued + "/retry"}, 202},
 		{ask{path: "/events"}, 200},
 		{ask{path: "/events?topics=nonsense"}, 422},
+		{ask{path: "/workers"}, 200},
+		{ask{path: "/workers/far"}, 200},
+		{ask{path: "/workers/nobody"}, 404},
+		{ask{method: "POST", path: "/workers/far/drain"}, 200},
+		{ask{method: "POST", path: "/workers/far/resume"}, 200},
+		{ask{method: "POST", path: "/workers/far/rules", body: `{"rules":[["gpu"]],"sleep":"daily 01:00-02:00","sleep_zone":"UTC"}`}, 200},
+		{ask{method: "POST", path: "/workers/far/rules", body: `{"rules":[["win"]]}`}, 422},
+		{ask{method: "POST", path: "/workers/far/clear"}, 200},
+		{ask{method: "DELETE", path: "/workers/far"}, 409},
+		{ask{method: "POST", path: "/workers/far/disconnect"}, 200},
+		{ask{method: "DELETE", path: "/workers/far"}, 204},
+		{ask{method: "POST", path: "/workers/withhold", body: `{"withhold":false}`}, 200},
+		{ask{path: "/workers/tokens"}, 200},
+		{ask{method: "POST", path: "/workers/tokens", body: `{"name":"new"}`}, 201},
+		{ask{method: "POST", path: "/workers/tokens", body: `{"name":"new"}`}, 409},
+		{ask{method: "DELETE", path: "/workers/tokens/" + farm.ID}, 204},
 		{ask{path: "/settings/users"}, 200},
 		{ask{method: "POST", path: "/settings/users", body: `{"username":"eve","password":"12345678","role":"viewer"}`}, 201},
 		{ask{method: "POST", path: "/settings/users/eve/role", body: `{"role":"operator"}`}, 204},
@@ -132,7 +149,8 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	d := description(t)
 	pages := []string{
 		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
-		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "POST /tree/{num}", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
+		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke",
+		"POST /workers/{name}/forget", "POST /workers/tokens/{id}/revoke", "POST /tree/{num}", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 	}
 	described := map[string]bool{}
 	for path, item := range d.doc.Paths.Map() {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"belfry/scheduler"
 	"belfry/static"
 )
 
@@ -68,6 +69,21 @@ func (s *Server) routes() []route {
 		{get, "/executions/:id/lines", s.showLines, private},
 		{post, "/executions/:id/stop", s.stopExecution, private},
 		{post, "/executions/:id/retry", s.retryExecution, private},
+
+		{get, "/workers", s.listWorkers, private},
+		{get, "/workers/tokens", s.listWorkerTokens, private},
+		{post, "/workers/tokens", s.createWorkerToken, private},
+		{del, "/workers/tokens/:id", s.revokeWorkerToken, private},
+		{post, "/workers/tokens/:id/revoke", s.revokeWorkerToken, private},
+		{post, "/workers/withhold", s.setWithholding, private},
+		{get, "/workers/:name", s.showWorker, private},
+		{del, "/workers/:name", s.forgetWorker, private},
+		{post, "/workers/:name/forget", s.forgetWorker, private},
+		{post, "/workers/:name/drain", s.setWorker(scheduler.WorkerDraining, "gets nothing new."), private},
+		{post, "/workers/:name/resume", s.setWorker(scheduler.WorkerActive, "may work."), private},
+		{post, "/workers/:name/disconnect", s.setWorker(scheduler.WorkerDisconnected, "is cut off."), private},
+		{post, "/workers/:name/rules", s.setWorkerRules, private},
+		{post, "/workers/:name/clear", s.clearWorker, private},
 
 		{get, "/settings", s.showSettings, private},
 		{get, "/settings/users", s.listUsers, private},

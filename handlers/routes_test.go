@@ -18,6 +18,8 @@ const golden = `
 DELETE /jobs/:name
 DELETE /settings/tokens/:id
 DELETE /settings/users/:name
+DELETE /workers/:name
+DELETE /workers/tokens/:id
 GET /
 GET /containers
 GET /events
@@ -44,6 +46,9 @@ GET /settings/users
 GET /static/*
 GET /tree
 GET /tree/:num
+GET /workers
+GET /workers/:name
+GET /workers/tokens
 POST /executions/:id/retry
 POST /executions/:id/stop
 POST /freeze
@@ -70,6 +75,15 @@ POST /tree
 POST /tree/:num
 POST /tree/actions
 POST /unfreeze
+POST /workers/:name/clear
+POST /workers/:name/disconnect
+POST /workers/:name/drain
+POST /workers/:name/forget
+POST /workers/:name/resume
+POST /workers/:name/rules
+POST /workers/tokens
+POST /workers/tokens/:id/revoke
+POST /workers/withhold
 PUT /jobs/:name
 PUT /tree/:num
 `
@@ -177,6 +191,19 @@ func TestRoles(t *testing.T) {
 		{"POST", "/jobs/one", scheduler.Editor, job, jobForm},
 		{"DELETE", "/jobs/one", scheduler.Editor, "", nil},
 		{"POST", "/jobs/one/delete", scheduler.Editor, "", nil},
+		{"GET", "/workers", scheduler.Viewer, "", nil},
+		{"GET", "/workers/far", scheduler.Viewer, "", nil},
+		{"POST", "/workers/far/drain", scheduler.Operator, "", nil},
+		{"POST", "/workers/far/resume", scheduler.Operator, "", nil},
+		{"POST", "/workers/far/disconnect", scheduler.Operator, "", nil},
+		{"POST", "/workers/far/clear", scheduler.Operator, "", nil},
+		{"POST", "/workers/far/rules", scheduler.Editor, `{}`, url.Values{"rules": {""}}},
+		{"POST", "/workers/withhold", scheduler.Admin, `{"withhold":false}`, url.Values{"withhold": {"false"}}},
+		{"POST", "/workers/tokens", scheduler.Admin, `{"name":"n"}`, url.Values{"name": {"n"}}},
+		{"DELETE", "/workers/tokens/FARM", scheduler.Admin, "", nil},
+		{"POST", "/workers/tokens/FARM/revoke", scheduler.Admin, "", nil},
+		{"DELETE", "/workers/far", scheduler.Admin, "", nil},
+		{"POST", "/workers/far/forget", scheduler.Admin, "", nil},
 		{"GET", "/settings/users", scheduler.Admin, "", nil},
 		{"POST", "/settings/users", scheduler.Admin, `{"username":"eve","password":"12345678","role":"admin"}`, url.Values{"username": {"eve"}, "password": {"12345678"}, "role": {"admin"}}},
 		{"POST", "/settings/users/admin/role", scheduler.Admin, `{"role":"admin"}`, url.Values{"role": {"admin"}}},
@@ -198,10 +225,11 @@ func TestRoles(t *testing.T) {
 			w.must(w.service.CreateUser(t.Context(), scheduler.Server, "who", "12345678", role))
 			token, _, err := w.service.CreateToken(t.Context(), scheduler.Server, "victim", scheduler.Viewer, 0)
 			w.must(err)
+			farm := w.worker("far", "gpu")
 			cookie := w.logIn("who", "12345678")
 			before := w.audit()
 			for _, r := range requests {
-				path := strings.NewReplacer("ID", id, "TOKEN", token.ID).Replace(r.path)
+				path := strings.NewReplacer("ID", id, "TOKEN", token.ID, "FARM", farm.ID).Replace(r.path)
 				program := ask{method: r.method, path: path, as: role, body: r.body}
 				page := ask{method: r.method, path: path, form: r.form}.page().with("Cookie", cookie)
 				fragment := ask{method: r.method, path: path, form: r.form}.htmx().with("Cookie", cookie)

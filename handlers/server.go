@@ -49,8 +49,6 @@ type Options struct {
 	Imports []scheduler.ImportFormat
 	// Dialects are other systems' APIs, each made with what lets its clients in.
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
-	// Load says how busy this server's worker is; nil hides it.
-	Load func() (busy, slots int)
 }
 
 // JobService is what the pages of jobs call.
@@ -125,6 +123,7 @@ type Service interface {
 	ImportService
 	UserService
 	SessionService
+	WorkerService
 }
 
 // Store is what pages read.
@@ -135,6 +134,7 @@ type Store interface {
 	scheduler.OutputStore
 	ListDeliveries(ctx context.Context, executionID string) ([]scheduler.Delivery, error)
 	scheduler.UserStore
+	ListWorkerTokens(ctx context.Context) ([]scheduler.WorkerToken, error)
 }
 
 // Timetable knows what comes.

@@ -625,6 +625,33 @@ func TestIdlePollAsksNobody(t *testing.T) {
 	})
 }
 
+// TestSessionsThatWorkersDoNotKeep: what a protocol needs whose workers only say
+// their names.
+func TestSessionsThatWorkersDoNotKeep(t *testing.T) {
+	inFleet(t, func(f *fleet) {
+		f.job("j")
+		first, second := f.run("j"), f.run("j")
+		if _, there, err := f.service.CurrentSession(bg, f.token, "w"); there || err != nil {
+			t.Errorf("a session of nobody: %v, %v", there, err)
+		}
+		made := f.connect("w")
+		ws, there, err := f.service.CurrentSession(bg, f.token, "w")
+		if ws != made || !there || err != nil {
+			t.Errorf("the session is %+v, %v, %v", ws, there, err)
+		}
+		if _, there, _ := f.service.CurrentSession(bg, scheduler.WorkerToken{ID: "another"}, "w"); there {
+			t.Error("another token has the session")
+		}
+		f.want(f.claim(ws), first)
+		ws, err = f.service.DropAssigned(bg, ws, "lost: it forgot it")
+		f.must(err)
+		f.wantState(first, scheduler.Lost, "it forgot it")
+		f.code(f.finish(made, first, good), scheduler.CodeConflict)
+		f.want(f.claim(ws), second)
+		f.must(f.finish(ws, second, good))
+	})
+}
+
 func TestSleep(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

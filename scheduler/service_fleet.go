@@ -56,6 +56,9 @@ type Hello struct {
 	Goes bool
 }
 
+// reservedWorkers are names that the pages of workers have for themselves.
+var reservedWorkers = []string{"tokens", "withhold"}
+
 // WorkerSession is one connection of a worker: what it says is heard while its
 // epoch is the last.
 type WorkerSession struct {
@@ -72,6 +75,9 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 	h.Name, h.Tags = strings.TrimSpace(h.Name), sortedSet(h.Tags)
 	var v fields
 	v.name("name", h.Name)
+	if slices.Contains(reservedWorkers, h.Name) {
+		v.add("name", "%q is a word of Belfry's own addresses; choose another name", h.Name)
+	}
 	v.checkTags("tags", h.Tags)
 	v.number("slots", h.Slots, 1, maxSlots)
 	if slices.ContainsFunc(s.Launcher.Workers(), func(w Worker) bool { return w.Name == h.Name }) {
@@ -384,19 +390,20 @@ func (s *Service) WorkerBeat(ctx context.Context, ws WorkerSession, b Beat) (Ord
 	}
 }
 
+// ordersFor lists what the worker does not do yet. It may run more than it said:
+// something was given to it while it waited for orders.
 func (m *member) ordersFor(b *Beat) Orders {
-	o := Orders{Draining: m.Mode == WorkerDraining}
+	o := Orders{Draining: m.Mode == WorkerDraining, Stop: map[string]string{}}
+	for id, reason := range m.stops {
+		o.Stop[id] = reason
+	}
 	for _, id := range b.Running {
-		reason, stop := m.stops[id]
 		if !m.assigned[id] {
-			reason, stop = "it is not this worker's any more", true
+			o.Stop[id] = "it is not this worker's any more"
 		}
-		if stop && !slices.Contains(b.Stopping, id) {
-			if o.Stop == nil {
-				o.Stop = map[string]string{}
-			}
-			o.Stop[id] = reason
-		}
+	}
+	for _, id := range b.Stopping {
+		delete(o.Stop, id)
 	}
 	return o
 }

@@ -100,7 +100,7 @@ func (s *Service) treeTx(ctx context.Context, by Principal, action, object strin
 // CodeInvalid: something of it is wrong, its parent for example; CodeConflict: it
 // would wait for itself.
 func (s *Service) CreateTreeJob(ctx context.Context, by Principal, d TreeDraft, dependsOn []int64) (TreeJob, error) {
-	if err := authorize(by, Editor, "creating a job"); err != nil {
+	if err := s.submitting(by, "creating a job"); err != nil {
 		return TreeJob{}, err
 	}
 	d.Normalize()
@@ -252,7 +252,7 @@ func set[T any](field, to *T) {
 // passed over. It needs the role editor. CodeInvalid: a change is wrong;
 // CodeConflict: a job would wait for itself, or be inside itself.
 func (s *Service) EditTreeJobs(ctx context.Context, by Principal, edits map[int64]TreeEdit) error {
-	if err := authorize(by, Editor, "changing a job"); err != nil {
+	if err := s.submitting(by, "changing a job"); err != nil {
 		return err
 	}
 	nums := make([]int64, 0, len(edits))
@@ -393,7 +393,7 @@ func (s *Service) finishTreeRun(ctx context.Context, tx Tx, fx *effects, j *Tree
 // exist are passed over. It needs the role editor. CodeConflict: it would wait for
 // itself.
 func (s *Service) SetTreeDependencies(ctx context.Context, by Principal, num int64, on []int64) error {
-	if err := authorize(by, Editor, "changing a job"); err != nil {
+	if err := s.submitting(by, "changing a job"); err != nil {
 		return err
 	}
 	return s.treeTx(ctx, by, "tree.depend", TreeName(num), map[string]any{"dependencies": on}, func(tx Tx, _ *effects) error {

@@ -155,7 +155,9 @@ func TestCoalitionWorker(t *testing.T) {
 	c.eventually("output", func() bool { return strings.Contains(c.log(long), "begun\n") })
 	c.send("POST", "/api/pausejobs", "["+long+"]")
 	c.reaches(long, "PAUSED")
-	c.eventually("the worker's last words", func() bool { return strings.Contains(c.log(long), "* EXIT : -9\nKillJob: server required worker to kill job.\n") })
+	c.eventually("the worker's last words", func() bool {
+		return strings.Contains(c.log(long), "* EXIT : -9\nKillJob: server required worker to kill job.\n")
+	})
 
 	slow := c.add(`{"command":"sleep 100","timeout":1}`)
 	c.reaches(slow, "ERROR")

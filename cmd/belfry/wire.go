@@ -97,7 +97,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		Service: a.service, Store: store, Timetable: a.timer, Hub: a.hub,
 		AuthNone: c.Auth == "none", SecureCookies: c.SecureCookies, TrustedProxies: c.TrustedProxies,
 		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
-		Load: a.pool.Usage, Executors: executorKinds, TokenTTL: c.APITokenTTL,
+		Executors: executorKinds, TokenTTL: c.APITokenTTL,
 		Configuration: a.config, Containers: a.containers, Imports: importFormats(a.store),
 		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.workers, a.dkron(false), a.coalition(false)},
 	})

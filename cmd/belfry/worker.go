@@ -33,7 +33,7 @@ type workerCmd struct {
 	TokenFile  string        `help:"File with the worker token that the page Workers makes." required:"" placeholder:"FILE"`
 	CAFile     string        `help:"File with certificates (PEM) to trust besides the system's, for a server with one of your own." name:"ca-file" placeholder:"FILE"`
 	Name       string        `help:"Name of this worker, its own; the host's name when empty." placeholder:"NAME"`
-	Tags       []string      `help:"What this worker has that jobs may ask for: gpu,linux,zone:eu." placeholder:"TAG"`
+	Tags       []string      `help:"What this worker has that jobs may ask for: gpu,linux,zone=eu." placeholder:"TAG"`
 	Slots      int           `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
 	Docker     string        `help:"Address of the Docker engine; off: none. Empty: what DOCKER_HOST says, or the usual socket." placeholder:"HOST"`
 	DrainGrace time.Duration `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`

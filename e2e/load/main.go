@@ -42,6 +42,7 @@ var scenarios = []scenario{
 	{"stalled", 3 * time.Minute, stalledReader},
 	{"live", 2 * time.Minute, live},
 	{"tree", 5 * time.Minute, tree},
+	{"workers", 5 * time.Minute, workers},
 }
 
 // bench is one run of this program.

@@ -75,8 +75,8 @@ const (
 	claimWait = 25 * time.Second // and a claim: below what proxies allow
 	slack     = 10 * time.Second // how much longer an answer may take
 	firstWait = 100 * time.Millisecond
-	maxWait   = 5 * time.Second  // between attempts to reach the server
-	refused   = 10 * time.Second // between attempts to be let in again
+	maxWait   = 5 * time.Second // between attempts to reach the server
+	refused   = 5 * time.Second // between attempts to be let in again
 
 	compareEvery = 12 // beats: one that is not held compares the clocks
 )
@@ -242,8 +242,7 @@ func (c *Client) obey(ctx context.Context, stop map[string]string) error {
 		r := c.runs[id]
 		c.mu.Unlock()
 		switch {
-		case r == nil:
-		case c.Stop(id, reason):
+		case r != nil && c.Stop(id, reason):
 			c.mu.Lock()
 			r.stopping = true
 			c.mu.Unlock()
@@ -251,7 +250,7 @@ func (c *Client) obey(ctx context.Context, stop map[string]string) error {
 			missed = true
 		}
 	}
-	if missed { // it is about to start, or ending: the order comes again
+	if missed { // it is about to come, to start or to end: the order comes again
 		sleep(ctx, 50*time.Millisecond)
 	}
 	return nil

@@ -297,6 +297,7 @@
       }
       if (patch.content.querySelector("#freeze")) refreshAll();
       if (patch.content.querySelector("#tree-changed")) for (const el of document.querySelectorAll("[data-tree]")) refresh(el);
+      if (patch.content.querySelector("#workers-changed")) for (const el of document.querySelectorAll("[data-workers]")) refresh(el);
       for (const cell of [...patch.content.children]) if (!$(cell.id)) cell.remove();
       keepFocus();
       return patch.innerHTML;
