@@ -89,7 +89,7 @@ func TestProtocol(t *testing.T) {
 	for _, c := range []struct{ path, body, told, answer string }{
 		{
 			"/connect", `{"name":"w","tags":["gpu"],"slots":2,"version":"1","system":"linux/amd64","of_tomorrow":1}`,
-			"connect t {Name:w Kind:remote Tags:[gpu] Slots:2 About:{Version:1 System:linux/amd64 Address:192.0.2.1 Load:0 CPUs:0 MemoryFree:0 MemoryTotal:0 Skew:0s}}",
+			"connect t {Name:w Kind:remote Tags:[gpu] Slots:2 About:{Version:1 System:linux/amd64 Address:192.0.2.1 Load:0 CPUs:0 MemoryFree:0 MemoryTotal:0 Skew:0s} Goes:false}",
 			`{"worker":"w","epoch":7,"time":"2026-01-02T03:04:05Z"}`,
 		},
 		{
