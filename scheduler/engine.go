@@ -57,6 +57,7 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 	}
 	s.publishAll(fx.changed)
 	for _, id := range fx.reread {
+		s.fleet.freed(id)
 		if e, err := s.Store.Execution(ctx, id); err == nil { // else it is gone, with its job
 			s.publishAll([]Execution{e})
 		}

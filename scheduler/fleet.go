@@ -141,6 +141,24 @@ func (f *fleet) release(m *member, id string) {
 	}
 }
 
+// took notes that an execution runs on a worker.
+func (f *fleet) took(worker, id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.members[worker]; m != nil {
+		f.assign(m, id)
+	}
+}
+
+// freed notes that an execution has ended.
+func (f *fleet) freed(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.where[id]; m != nil {
+		f.release(m, id)
+	}
+}
+
 func (f *fleet) noteFailures(n WorkerFailures) {
 	if f.failures[n.Worker] == nil {
 		f.failures[n.Worker] = map[string]WorkerFailures{}

@@ -36,7 +36,11 @@ func (s *Service) TakeTreeJob(ctx context.Context, worker string, rules []int64)
 		j, ok = list[0], true
 		return s.takeTree(ctx, tx, fx, &j, worker)
 	})
-	return j, ok && err == nil, err
+	if err != nil || !ok {
+		return j, false, err
+	}
+	s.fleet.took(worker, j.Execution)
+	return j, true, nil
 }
 
 func (s *Service) takeTree(ctx context.Context, tx Tx, fx *effects, j *TreeJob, worker string) error {

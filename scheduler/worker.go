@@ -74,8 +74,12 @@ type WorkerAbout struct {
 	Skew        time.Duration `json:"skew,omitempty"` // how far its clock is ahead of the server's
 }
 
-// Has reports whether the worker may run what demands tags.
+// Has reports whether the worker may run what demands tags. Those of Coalition
+// take jobs of the tree only.
 func (w *Worker) Has(tags []string) bool {
+	if w.Kind == WorkerCoalition {
+		return false
+	}
 	_, ok := w.Rule(tags)
 	return ok
 }

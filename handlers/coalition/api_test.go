@@ -296,3 +296,28 @@ func TestDeletedDependency(t *testing.T) {
 		t.Errorf("%+v", j)
 	}
 }
+
+// TestFleet: the worker is among the others while it works, and nothing else waits
+// for it.
+func TestFleet(t *testing.T) {
+	w := newWorld(t)
+	w.ok("PUT", "/api/jobs", `{"command":"x"}`)
+	w.worker("pickjob", "w1")
+	used := func() int {
+		all, err := w.service.Workers(t.Context())
+		if err != nil || len(all) != 1 {
+			t.Fatal(all, err)
+		}
+		return all[0].Used
+	}
+	if used() != 1 {
+		t.Errorf("it works and uses %d slots", used())
+	}
+	w.worker("endjob", "w1", "jobId", "1", "errorCode", "0")
+	if used() != 0 {
+		t.Errorf("it is idle and uses %d slots", used())
+	}
+	if got := w.service.Waiting(&scheduler.Execution{State: scheduler.Queued}); got != "no worker is online" {
+		t.Errorf("another kind of job: %q", got)
+	}
+}
