@@ -13,7 +13,7 @@ import (
 const executionColumns = `e.seq, e.id, e.job, e.state, e.attempt, e.due_at, e.run_at, e.queued_at, e.started_at,
 	e.finished_at, e.trigger_kind, e.trigger_by, e.first_id, e.worker, e.reason, e.exit_code, e.signal,
 	e.peak_memory, e.cpu_time, e.output_bytes, e.output_lines, e.wait, e.priority, e.tags, e.progress, e.cut_from, e.cut_to,
-	e.config`
+	e.config, e.copy`
 
 // listed joins the jobs that exist; executions of deleted ones drop out. CROSS
 // JOIN is a plain join to PostgreSQL, and to SQLite the order to begin with the
@@ -40,7 +40,7 @@ func (r *executionRow) dest() []any {
 		&r.seq, &r.ID, &r.job, (*string)(&r.State), &r.Attempt, &r.due, &r.run, &r.queued, &r.started,
 		&r.finished, (*string)(&r.Trigger.Kind), &r.Trigger.By, &r.first, &r.Worker, &r.Reason, &r.exit, &r.Signal,
 		&r.PeakMemory, &r.cpu, &r.OutputBytes, &r.OutputLines, (*string)(&r.Wait), &r.Priority, &r.tags, &r.Progress,
-		&r.Cut.From, &r.Cut.To, &r.config,
+		&r.Cut.From, &r.Cut.To, &r.config, &r.Copy,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strconv"
 	"time"
 
 	"belfry/scheduler"
@@ -103,7 +104,7 @@ func (t *tx) SetWait(ctx context.Context, id string, wait scheduler.Wait, reason
 	return err
 }
 
-// InsertExecution stores e unless (job, due time, attempt) exists.
+// InsertExecution stores e unless (job, due time, attempt, copy) exists.
 func (t *tx) InsertExecution(ctx context.Context, e scheduler.Execution) (bool, error) {
 	if !scheduler.State("").CanBecome(e.State) {
 		return false, conflict("an execution cannot begin as %s", e.State)
@@ -118,13 +119,16 @@ func (t *tx) InsertExecution(ctx context.Context, e scheduler.Execution) (bool, 
 		first = ""
 	}
 	n, err := t.exec(ctx, `INSERT INTO executions (id, job, state, attempt, due_at, run_at, queued_at, started_at,
-		finished_at, trigger_kind, trigger_by, first_id, reason, wait, priority, tags, config)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
+		finished_at, trigger_kind, trigger_by, first_id, reason, wait, priority, tags, config, copy)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING`,
 		e.ID, job, string(e.State), e.Attempt, micros(e.DueAt), micros(e.RunAt), micros(cmp.Or(e.QueuedAt, e.DueAt)),
 		micros(e.FinishedAt), string(e.Trigger.Kind), clean(e.Trigger.By), first, clean(e.Reason),
-		string(e.Wait), e.Priority, t.tagsOf(e.Tags), clean(string(e.Config)))
+		string(e.Wait), e.Priority, t.tagsOf(e.Tags), clean(string(e.Config)), e.Copy)
 	if err != nil || n == 0 {
 		return false, err
+	}
+	if e.Copy > 0 {
+		t.s.copied.Store(true)
 	}
 	if e.State.Final() {
 		t.pending.end(job, "", e.State, micros(e.DueAt), int64(e.Attempt), micros(e.FinishedAt))
@@ -156,30 +160,41 @@ func (t *tx) Claim(ctx context.Context, w scheduler.Worker, now time.Time, limit
 	worker, at := clean(w.Name), micros(now)
 	var claimed []executionRow
 	sets, err := t.claimable(ctx, &w)
+	cond := t.claimableBy(&w)
+	rules := map[string]int{}
 	for _, tags := range sets {
-		if err == nil {
-			err = each(ctx, t, `SELECT seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, priority, config, `+
-				t.s.dialect.version+` FROM executions WHERE state = 'queued' AND wait = '' AND tags = $1
-				ORDER BY priority DESC, due_at, job, seq LIMIT `+number("$2")+t.s.dialect.skip, []any{tags, limit}, func(rows *sql.Rows) error {
-				r := executionRow{started: at, tags: tags}
-				r.State, r.Worker, r.Progress = scheduler.Running, worker, -1
-				err := rows.Scan(&r.seq, &r.ID, &r.job, &r.Attempt, &r.due, &r.run, &r.queued, (*string)(&r.Trigger.Kind),
-					&r.Trigger.By, &r.first, &r.Priority, &r.config, &r.version)
-				claimed = append(claimed, r)
-				return err
-			})
+		if err != nil {
+			break
 		}
+		args := []any{tags, limit}
+		if cond != "" {
+			args = append(args, worker)
+		}
+		rules[tags], _ = w.Rule(splitTags(tags))
+		err = each(ctx, t, `SELECT seq, id, job, attempt, due_at, run_at, queued_at, trigger_kind, trigger_by, first_id, priority, config, copy, `+
+			t.s.dialect.version+` FROM executions e WHERE state = 'queued' AND wait = '' AND tags = $1`+cond+`
+			ORDER BY priority DESC, due_at, job, seq LIMIT `+number("$2")+t.s.dialect.skipOf("e"), args, func(rows *sql.Rows) error {
+			r := executionRow{started: at, tags: tags}
+			r.State, r.Worker, r.Progress = scheduler.Running, worker, -1
+			err := rows.Scan(&r.seq, &r.ID, &r.job, &r.Attempt, &r.due, &r.run, &r.queued, (*string)(&r.Trigger.Kind),
+				&r.Trigger.By, &r.first, &r.Priority, &r.config, &r.Copy, &r.version)
+			if cond == "" || !slices.ContainsFunc(claimed, func(c executionRow) bool { return c.job == r.job && c.due == r.due && c.Copy != r.Copy }) {
+				claimed = append(claimed, r)
+			}
+			return err
+		})
 	}
 	if len(sets) > 1 {
 		slices.SortFunc(claimed, func(a, b executionRow) int {
-			return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.due, b.due), cmp.Compare(a.job, b.job), cmp.Compare(a.seq, b.seq))
+			return cmp.Or(cmp.Compare(rules[a.tags], rules[b.tags]),
+				cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.due, b.due), cmp.Compare(a.job, b.job), cmp.Compare(a.seq, b.seq))
 		})
 		claimed = claimed[:min(len(claimed), limit)]
 	}
 	if err != nil || len(claimed) == 0 {
 		return nil, err
 	}
-	if err := t.run(ctx, claimed, worker, at); err != nil {
+	if err := t.run(ctx, claimed, worker, w.Epoch, at); err != nil {
 		return nil, err
 	}
 	list := make([]scheduler.Assignment, 0, len(claimed))
@@ -203,6 +218,20 @@ func (t *tx) Claim(ctx context.Context, w scheduler.Worker, now time.Time, limit
 	return list, nil
 }
 
+// claimableBy is what else must hold of an execution that w may claim, with w's
+// name as $3; mostly nothing.
+func (t *tx) claimableBy(w *scheduler.Worker) (cond string) {
+	if t.s.copied.Load() || t.s.writer == nil {
+		cond += ` AND NOT EXISTS (SELECT 1 FROM executions o WHERE o.job = e.job AND o.due_at = e.due_at AND o.copy <> e.copy
+			AND o.finished_at = 0 AND o.state = 'running' AND o.worker = $3)`
+	}
+	if w.Shuns {
+		cond += ` AND NOT EXISTS (SELECT 1 FROM worker_failures f WHERE f.worker = $3 AND f.job = e.job AND f.failures >= ` +
+			strconv.Itoa(scheduler.MaxFailures) + ")"
+	}
+	return cond
+}
+
 // claimable lists the sets of tags that queued executions demand and w has. No
 // tags comes first; it is mostly the only one.
 func (t *tx) claimable(ctx context.Context, w *scheduler.Worker) ([]string, error) {
@@ -223,15 +252,15 @@ func (t *tx) claimable(ctx context.Context, w *scheduler.Worker) ([]string, erro
 }
 
 // run makes the chosen executions running.
-func (t *tx) run(ctx context.Context, chosen []executionRow, worker string, at int64) error {
+func (t *tx) run(ctx context.Context, chosen []executionRow, worker string, fence, at int64) error {
 	for part := range slices.Chunk(chosen, idsPerQuery) {
 		seqs := make([]int64, len(part))
 		for i := range part {
 			seqs[i] = part[i].seq
 		}
-		args := append([]any{worker, at}, padded(seqs)...)
-		n, err := t.exec(ctx, "UPDATE executions SET state = 'running', worker = $1, started_at = $2, reason = '' WHERE state = 'queued' AND seq IN ("+
-			placeholders(3, len(args)-2)+")", args...)
+		args := append([]any{worker, at, fence}, padded(seqs)...)
+		n, err := t.exec(ctx, "UPDATE executions SET state = 'running', worker = $1, started_at = $2, fence = $3, reason = '' WHERE state = 'queued' AND seq IN ("+
+			placeholders(4, len(args)-3)+")", args...)
 		if err != nil {
 			return err
 		}

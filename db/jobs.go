@@ -87,6 +87,8 @@ func jobWhere(f scheduler.JobFilter) *where {
 	}
 	if f.Origin != "" {
 		w.add("origin = ?", string(f.Origin))
+	} else {
+		w.add("origin <> ?", string(scheduler.OriginTree))
 	}
 	if f.Tag != "" {
 		w.add("num IN (SELECT job FROM job_labels WHERE kind = 't' AND name = ?)", clean(f.Tag))

@@ -78,15 +78,16 @@ func migrate(ctx context.Context, db *sql.DB, d *dialect, log *slog.Logger) erro
 }
 
 func migrateTo(ctx context.Context, db *sql.DB, d *dialect, all []migration, log *slog.Logger) error {
-	have, err := checkSchema(ctx, db, all)
-	if err != nil || have == all[len(all)-1].version {
+	complete, err := checkSchema(ctx, db, all)
+	if err != nil || complete {
 		return err
 	}
 	steps := make([]*goose.Migration, len(all))
 	for i, m := range all {
 		steps[i] = goose.NewGoMigration(m.version, &goose.GoFunc{RunTx: m.apply}, nil)
 	}
-	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(steps...)}
+	// Steps of branches that are merged later may have lower numbers.
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(steps...), goose.WithAllowOutofOrder(true)}
 	kind := goose.DialectSQLite3
 	if d == postgresDialect {
 		// Of servers that start together, one migrates and the others wait for it.
@@ -124,43 +125,43 @@ func (m migration) apply(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// checkSchema returns the version of the schema in the database, after comparing
-// it with what this program knows.
-func checkSchema(ctx context.Context, db *sql.DB, all []migration) (have int64, err error) {
+// checkSchema compares the schema in the database with what this program knows,
+// and reports whether all steps were applied.
+func checkSchema(ctx context.Context, db *sql.DB, all []migration) (complete bool, err error) {
 	if err := ensureLedger(ctx, db); err != nil {
-		return 0, err
+		return false, err
 	}
 	rows, err := db.QueryContext(ctx, "SELECT version, name, sha256 FROM schema_migrations ORDER BY version")
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	defer rows.Close()
 	var applied []migration
 	for rows.Next() {
 		var m migration
 		if err := rows.Scan(&m.version, &m.name, &m.sum); err != nil {
-			return 0, err
+			return false, err
 		}
 		applied = append(applied, m)
 	}
 	if err := rows.Err(); err != nil || len(applied) == 0 {
-		return 0, err
+		return false, err
 	}
 	have, know := applied[len(applied)-1].version, all[len(all)-1].version
 	if have > know {
-		return 0, scheduler.Errorf(scheduler.CodeConflict,
+		return false, scheduler.Errorf(scheduler.CodeConflict,
 			"this database was made by a newer Belfry (schema %d); this binary knows %d: "+
 				"start the newer binary, or restore a backup from before the update", have, know)
 	}
 	for _, m := range applied {
 		i := slices.IndexFunc(all, func(k migration) bool { return k.version == m.version })
 		if i < 0 || all[i].sum != m.sum {
-			return 0, scheduler.Errorf(scheduler.CodeConflict,
+			return false, scheduler.Errorf(scheduler.CodeConflict,
 				"schema step %d (%s) is not what this database was made with: "+
 					"the file was changed after it had been applied, or the binary is another program's", m.version, m.name)
 		}
 	}
-	return have, nil
+	return len(applied) == len(all), nil
 }
 
 // ensureLedger creates the table of applied steps. Servers that create it at once

@@ -37,6 +37,7 @@ type Store struct {
 	claims  claims
 	touched recently
 	tagged  atomic.Bool // some executions may demand tags
+	copied  atomic.Bool // some fires may run on several workers
 	auditID ticket
 
 	pingMu  sync.Mutex
@@ -81,6 +82,11 @@ func (s *Store) begin(ctx context.Context) error {
 	var one int
 	tagged, err := get(ctx, s.read, "SELECT 1 FROM executions WHERE finished_at = 0 AND tags <> '' LIMIT 1", nil, &one)
 	s.tagged.Store(tagged)
+	if err != nil {
+		return err
+	}
+	copied, err := get(ctx, s.read, "SELECT 1 FROM executions WHERE finished_at = 0 AND copy > 0 LIMIT 1", nil, &one)
+	s.copied.Store(copied)
 	return err
 }
 

@@ -12,6 +12,8 @@ type tx struct {
 	querier
 	pending *deltas // counters to change before the commit
 	wrote   bool    // something is in the transaction that would have to be undone
+
+	treeLocked bool // see lockTree
 }
 
 var _ scheduler.Tx = (*tx)(nil)

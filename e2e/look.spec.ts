@@ -15,7 +15,7 @@ async function visit(page: Page, path: string) {
 test('before anything exists', async ({ page }) => {
   const server = await Server.start()
   await page.context().addCookies(await cookiesOf(server.url, 'admin', adminPassword))
-  for (const path of ['/', '/jobs', '/executions', '/settings/tokens']) await visit(page, server.url + path)
+  for (const path of ['/', '/jobs', '/executions', '/workers', '/settings/tokens']) await visit(page, server.url + path)
   await server.dispose()
 })
 

@@ -243,7 +243,8 @@ type lineForTest struct {
 }
 
 func TestNow(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Load = func() (int, int) { return 1, 4 } })
+	w := newWorld(t)
+	w.worker("far") // with two slots; the server's own has four
 	w.job("one")
 	w.expect(http.StatusCreated, ask{method: "POST", path: "/jobs", as: scheduler.Editor, body: `{"name":"soon","schedule":"* * * * *","config":{"command":"x"}}`})
 	w.expect(http.StatusOK, ask{method: "POST", path: "/jobs/one/disable", as: scheduler.Operator})
@@ -255,7 +256,7 @@ func TestNow(t *testing.T) {
 		Jobs   int
 		Slots  int
 	}](t, w.expect(http.StatusOK, ask{path: "/", as: scheduler.Viewer}))
-	if len(got.Queued) != 1 || got.Queued[0].ID != id || got.Jobs != 2 || got.Slots != 4 || len(got.Next) != 1 || got.Next[0].Job != "soon" {
+	if len(got.Queued) != 1 || got.Queued[0].ID != id || got.Jobs != 2 || got.Slots != 6 || len(got.Next) != 1 || got.Next[0].Job != "soon" {
 		t.Errorf("%+v", got)
 	}
 }

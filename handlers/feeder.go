@@ -50,9 +50,14 @@ func (f *feeder) sendBoard(ctx context.Context, u scheduler.Update) {
 	case len(u.Events) > 0:
 		f.watch.since = f.server.Now()
 		var changed []scheduler.Execution
+		tree, workers := false, map[string]bool{}
 		for _, e := range u.Events {
 			if e.Execution != nil {
 				changed = append(changed, *e.Execution)
+			} else if e.Kind == scheduler.TreeChanged {
+				tree = true
+			} else if e.Kind == scheduler.WorkerChanged {
+				workers[e.Worker] = true
 			} else if !f.watch.html {
 				f.sendJSON(ctx, "job", map[string]string{"id": e.JobID})
 			} else if e.JobID == "" { // everything was paused, or goes on
@@ -60,7 +65,31 @@ func (f *feeder) sendBoard(ctx context.Context, u scheduler.Update) {
 				f.render(ctx, "execution", views.FreezePatch(f.page))
 			}
 		}
+		f.sendWorkers(ctx, workers)
 		f.sendChanges(ctx, changed)
+		if tree {
+			f.sendTree(ctx)
+		}
+	}
+}
+
+// sendTree tells that something in the tree changed.
+func (f *feeder) sendTree(ctx context.Context) {
+	if f.watch.html {
+		f.render(ctx, "execution", views.TreeChanged())
+	} else {
+		f.sendJSON(ctx, "tree", map[string]bool{"changed": true})
+	}
+}
+
+// sendWorkers tells which workers changed; a page only that some did.
+func (f *feeder) sendWorkers(ctx context.Context, changed map[string]bool) {
+	if len(changed) > 0 && f.watch.html {
+		f.render(ctx, "execution", views.WorkersChanged())
+		return
+	}
+	for name := range changed {
+		f.sendJSON(ctx, "worker", map[string]string{"name": name})
 	}
 }
 

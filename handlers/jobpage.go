@@ -37,6 +37,11 @@ func (s *Server) nextFire(j scheduler.Job) time.Time {
 }
 
 func (s *Server) showJob(c echo.Context) error {
+	if num, ok := strings.CutPrefix(c.Param("name"), "tree-"); ok && form(c.Request()) != asJSON {
+		if j, err := s.Store.JobByName(c.Request().Context(), "tree-"+num); err == nil && j.Origin == scheduler.OriginTree {
+			return c.Redirect(http.StatusSeeOther, views.TreePath(j.Num))
+		}
+	}
 	if form(c.Request()) != asJSON {
 		return s.jobPage(c, http.StatusOK, views.PauseProps{})
 	}

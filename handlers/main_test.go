@@ -180,6 +180,16 @@ func (w *world) job(name string) {
 		`{"name":%q,"schedule":"0 2 * * *","timezone":"Europe/Berlin","executor":"shell","config":{"command":"true"}}`, name)})
 }
 
+// worker connects a worker and returns its token.
+func (w *world) worker(name string, tags ...string) scheduler.WorkerToken {
+	w.t.Helper()
+	t, _, err := w.service.CreateWorkerToken(w.t.Context(), scheduler.Server, "token of "+name)
+	w.must(err)
+	_, err = w.service.ConnectWorker(w.t.Context(), t, scheduler.Hello{Name: name, Kind: scheduler.WorkerRemote, Tags: tags, Slots: 2})
+	w.must(err)
+	return t
+}
+
 // run queues an execution and returns its id.
 func (w *world) run(name string) string {
 	w.t.Helper()

@@ -52,7 +52,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 
 // quiet are paths that machines ask for all the time.
 func quiet(path string) bool {
-	return path == "/health" || strings.HasPrefix(path, "/health/") || strings.HasPrefix(path, "/static/")
+	return path == "/health" || strings.HasPrefix(path, "/health/") || strings.HasPrefix(path, "/static/") ||
+		strings.HasPrefix(path, "/worker/") || strings.HasPrefix(path, "/workers/") || strings.HasPrefix(path, "/coalition/workers/")
 }
 
 // recoverPanics turns a panic into an error; the stack goes to the log only.

@@ -31,10 +31,7 @@ func (s *Server) showNow(c echo.Context) error {
 func (s *Server) nowPage(c echo.Context, status int, pause views.PauseProps) error {
 	ctx := c.Request().Context()
 	props := views.NowProps{Page: s.boardPage(c, "Now", views.NavNow), Pause: pause}
-	if s.Load != nil {
-		props.Busy, props.Slots = s.Load()
-	}
-	for _, part := range []func(context.Context, *views.NowProps) error{s.nowFailing, s.nowActive, s.nowNext, s.nowEnded} {
+	for _, part := range []func(context.Context, *views.NowProps) error{s.nowLoad, s.nowFailing, s.nowActive, s.nowNext, s.nowEnded} {
 		if err := part(ctx, &props); err != nil {
 			return err
 		}
@@ -44,6 +41,17 @@ func (s *Server) nowPage(c echo.Context, status int, pause views.PauseProps) err
 		a.json = s.presentNow(props)
 	}
 	return respond(c, status, a)
+}
+
+// nowLoad adds up the slots of all workers that are there.
+func (s *Server) nowLoad(ctx context.Context, p *views.NowProps) error {
+	workers, err := s.Service.Workers(ctx)
+	for _, w := range workers {
+		if w.Presence == scheduler.WorkerOnline {
+			p.Busy, p.Slots = p.Busy+w.Used, p.Slots+w.Slots
+		}
+	}
+	return err
 }
 
 func (s *Server) nowFailing(ctx context.Context, p *views.NowProps) error {

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,8 +30,12 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	w.must(w.service.CreateUser(t.Context(), scheduler.Server, "bob", "12345678", scheduler.Viewer))
 	token, _, err := w.service.CreateToken(t.Context(), scheduler.Server, "old", scheduler.Viewer, 0)
 	w.must(err)
+	farm := w.worker("far", "gpu")
 	admin := scheduler.Admin
 	const body = `{"name":"made","schedule":"*/5 * * * *","timezone":"UTC","executor":"shell","config":{"command":"true"},"retry":{"delay":"5s"},"timeout":"30s"}`
+	made, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: "g"}, nil)
+	w.must(err)
+	group := strconv.FormatInt(made.Num, 10)
 	covered := map[string]bool{}
 	for _, c := range []struct {
 		ask
@@ -49,6 +54,16 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{path: "/jobs/import"}, 200},
 		{ask{method: "POST", path: "/jobs/import?format=lines&preview=true", body: "\"a\""}, 200},
 		{ask{method: "POST", path: "/jobs/import?format=nonsense", body: "\"a\""}, 422},
+		{ask{method: "POST", path: "/tree", body: `{"title":"g","priority":7}`}, 201},
+		{ask{method: "POST", path: "/tree", body: `{"parent":` + group + `,"command":"true","retries":2,"timeout":60,"affinity":"gpu","depends_on":[]}`}, 201},
+		{ask{method: "POST", path: "/tree", body: `{"parent":999}`}, 422},
+		{ask{path: "/tree?q=g&state=waiting&limit=5"}, 200},
+		{ask{path: "/tree/" + group}, 200},
+		{ask{path: "/tree/999"}, 404},
+		{ask{method: "PUT", path: "/tree/" + group, body: `{"title":"h","affinity":"linux"}`}, 204},
+		{ask{method: "PUT", path: "/tree/" + group, body: `{"parent":` + group + `}`}, 409},
+		{ask{method: "POST", path: "/tree/actions", body: `{"ids":[` + group + `],"action":"pause"}`}, 204},
+		{ask{method: "POST", path: "/tree/actions", body: `{"ids":[],"action":"pause"}`}, 422},
 		{ask{path: "/jobs/one"}, 200},
 		{ask{path: "/jobs/nobody"}, 404},
 		{ask{method: "PUT", path: "/jobs/made", body: `{"config":{"argv":["a"]},"schedules":[{"text":"@hourly"}],"enabled":false}`}, 200},
@@ -81,6 +96,22 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{method: "POST", path: "/executions/" + queued + "/retry"}, 202},
 		{ask{path: "/events"}, 200},
 		{ask{path: "/events?topics=nonsense"}, 422},
+		{ask{path: "/workers"}, 200},
+		{ask{path: "/workers/far"}, 200},
+		{ask{path: "/workers/nobody"}, 404},
+		{ask{method: "POST", path: "/workers/far/drain"}, 200},
+		{ask{method: "POST", path: "/workers/far/resume"}, 200},
+		{ask{method: "POST", path: "/workers/far/rules", body: `{"rules":[["gpu"]],"sleep":"daily 01:00-02:00","sleep_zone":"UTC"}`}, 200},
+		{ask{method: "POST", path: "/workers/far/rules", body: `{"rules":[["win"]]}`}, 422},
+		{ask{method: "POST", path: "/workers/far/clear"}, 200},
+		{ask{method: "DELETE", path: "/workers/far"}, 409},
+		{ask{method: "POST", path: "/workers/far/disconnect"}, 200},
+		{ask{method: "DELETE", path: "/workers/far"}, 204},
+		{ask{method: "POST", path: "/workers/withhold", body: `{"withhold":false}`}, 200},
+		{ask{path: "/workers/tokens"}, 200},
+		{ask{method: "POST", path: "/workers/tokens", body: `{"name":"new"}`}, 201},
+		{ask{method: "POST", path: "/workers/tokens", body: `{"name":"new"}`}, 409},
+		{ask{method: "DELETE", path: "/workers/tokens/" + farm.ID}, 204},
 		{ask{path: "/settings/users"}, 200},
 		{ask{method: "POST", path: "/settings/users", body: `{"username":"eve","password":"12345678","role":"viewer"}`}, 201},
 		{ask{method: "POST", path: "/settings/users/eve/role", body: `{"role":"operator"}`}, 204},
@@ -132,6 +163,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	pages := []string{
 		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
 		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "POST /settings/classes/{name}", "POST /settings/classes/{name}/delete", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
+		"POST /workers/{name}/forget", "POST /workers/tokens/{id}/revoke", "POST /tree/{num}", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 	}
 	described := map[string]bool{}
 	for path, item := range d.doc.Paths.Map() {
@@ -140,7 +172,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 		}
 	}
 	for _, r := range w.server.routes() {
-		key := r.method + " " + strings.NewReplacer(":name", "{name}", ":id", "{id}").Replace(r.path)
+		key := r.method + " " + strings.NewReplacer(":name", "{name}", ":id", "{id}", ":num", "{num}").Replace(r.path)
 		if described[key] == slices.Contains(pages, key) {
 			t.Errorf("%s: described: %t", key, described[key])
 		}

@@ -64,6 +64,7 @@ type executionOut struct {
 	Reason      string     `json:"reason"`
 	Wait        string     `json:"wait"` // "", "time" or "turn"
 	Attempt     int        `json:"attempt"`
+	Copy        int        `json:"copy"` // from 0: of a fire that runs on several workers
 	Group       string     `json:"group"`
 	Trigger     triggerOut `json:"trigger"`
 	Priority    int        `json:"priority"`
@@ -100,7 +101,7 @@ func (s *Server) presentExecution(e scheduler.Execution) executionOut {
 	out := executionOut{
 		ID: e.ID, Job: e.JobName, JobID: e.JobID, State: string(e.State), Reason: e.Reason,
 		Wait: string(e.Wait), Priority: e.Priority, Tags: orEmpty(e.Tags), RunAt: instant(e.RunAt),
-		Attempt: e.Attempt, Group: e.Group, Trigger: triggerOut{string(e.Trigger.Kind), some(e.Trigger.By)},
+		Attempt: e.Attempt, Copy: e.Copy, Group: e.Group, Trigger: triggerOut{string(e.Trigger.Kind), some(e.Trigger.By)},
 		DueAt: instant(e.DueAt), QueuedAt: instant(e.QueuedAt),
 		StartedAt: instant(e.StartedAt), FinishedAt: instant(e.FinishedAt),
 		ExitCode: e.ExitCode, Signal: some(e.Signal), Worker: some(e.Worker), PeakMemory: some(e.PeakMemory),

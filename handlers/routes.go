@@ -5,6 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"belfry/scheduler"
 	"belfry/static"
 )
 
@@ -55,6 +56,13 @@ func (s *Server) routes() []route {
 		{post, "/jobs/:name/pause", s.pauseJob, private},
 		{post, "/jobs/:name/unpause", s.unpauseJob, private},
 
+		{get, "/tree", s.showTree, private},
+		{post, "/tree", s.createTreeJob, private},
+		{post, "/tree/actions", s.actOnTree, private},
+		{get, "/tree/:num", s.showTree, private},
+		{put, "/tree/:num", s.editTreeJob, private},
+		{post, "/tree/:num", s.editTreeJob, private},
+
 		{get, "/executions", s.listExecutions, private},
 		{get, "/executions/:id", s.showExecution, private},
 		{get, "/executions/:id/output", s.showOutput, private},
@@ -64,6 +72,20 @@ func (s *Server) routes() []route {
 
 		{get, "/audit", s.showAudit, private},
 		{get, "/audit/export", s.exportAudit, private},
+		{get, "/workers", s.listWorkers, private},
+		{get, "/workers/tokens", s.listWorkerTokens, private},
+		{post, "/workers/tokens", s.createWorkerToken, private},
+		{del, "/workers/tokens/:id", s.revokeWorkerToken, private},
+		{post, "/workers/tokens/:id/revoke", s.revokeWorkerToken, private},
+		{post, "/workers/withhold", s.setWithholding, private},
+		{get, "/workers/:name", s.showWorker, private},
+		{del, "/workers/:name", s.forgetWorker, private},
+		{post, "/workers/:name/forget", s.forgetWorker, private},
+		{post, "/workers/:name/drain", s.setWorker(scheduler.WorkerDraining, "gets nothing new."), private},
+		{post, "/workers/:name/resume", s.setWorker(scheduler.WorkerActive, "may work."), private},
+		{post, "/workers/:name/disconnect", s.setWorker(scheduler.WorkerDisconnected, "is cut off."), private},
+		{post, "/workers/:name/rules", s.setWorkerRules, private},
+		{post, "/workers/:name/clear", s.clearWorker, private},
 
 		{get, "/settings", s.showSettings, private},
 		{get, "/settings/users", s.listUsers, private},

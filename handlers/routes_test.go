@@ -19,6 +19,8 @@ DELETE /jobs/:name
 DELETE /settings/classes/:name
 DELETE /settings/tokens/:id
 DELETE /settings/users/:name
+DELETE /workers/:name
+DELETE /workers/tokens/:id
 GET /
 GET /audit
 GET /audit/export
@@ -48,6 +50,11 @@ GET /settings/configuration
 GET /settings/tokens
 GET /settings/users
 GET /static/*
+GET /tree
+GET /tree/:num
+GET /workers
+GET /workers/:name
+GET /workers/tokens
 POST /executions/:id/retry
 POST /executions/:id/stop
 POST /freeze
@@ -73,9 +80,22 @@ POST /settings/users
 POST /settings/users/:name/delete
 POST /settings/users/:name/password
 POST /settings/users/:name/role
+POST /tree
+POST /tree/:num
+POST /tree/actions
 POST /unfreeze
+POST /workers/:name/clear
+POST /workers/:name/disconnect
+POST /workers/:name/drain
+POST /workers/:name/forget
+POST /workers/:name/resume
+POST /workers/:name/rules
+POST /workers/tokens
+POST /workers/tokens/:id/revoke
+POST /workers/withhold
 PUT /jobs/:name
 PUT /settings/classes/:name
+PUT /tree/:num
 `
 
 func TestRoutes(t *testing.T) {
@@ -108,7 +128,7 @@ func fill(path, job, id, user string) string {
 	case strings.HasPrefix(path, "/settings/users/"):
 		return strings.ReplaceAll(path, ":name", url.PathEscape(user))
 	}
-	return strings.ReplaceAll(path, ":id", id)
+	return strings.NewReplacer(":id", id, ":num", "1").Replace(path)
 }
 
 func TestEveryRouteAsksWhoItIs(t *testing.T) {
@@ -181,6 +201,19 @@ func TestRoles(t *testing.T) {
 		{"POST", "/jobs/one", scheduler.Editor, job, jobForm},
 		{"DELETE", "/jobs/one", scheduler.Editor, "", nil},
 		{"POST", "/jobs/one/delete", scheduler.Editor, "", nil},
+		{"GET", "/workers", scheduler.Viewer, "", nil},
+		{"GET", "/workers/far", scheduler.Viewer, "", nil},
+		{"POST", "/workers/far/drain", scheduler.Operator, "", nil},
+		{"POST", "/workers/far/resume", scheduler.Operator, "", nil},
+		{"POST", "/workers/far/disconnect", scheduler.Operator, "", nil},
+		{"POST", "/workers/far/clear", scheduler.Operator, "", nil},
+		{"POST", "/workers/far/rules", scheduler.Editor, `{}`, url.Values{"rules": {""}}},
+		{"POST", "/workers/withhold", scheduler.Admin, `{"withhold":false}`, url.Values{"withhold": {"false"}}},
+		{"POST", "/workers/tokens", scheduler.Admin, `{"name":"n"}`, url.Values{"name": {"n"}}},
+		{"DELETE", "/workers/tokens/FARM", scheduler.Admin, "", nil},
+		{"POST", "/workers/tokens/FARM/revoke", scheduler.Admin, "", nil},
+		{"DELETE", "/workers/far", scheduler.Admin, "", nil},
+		{"POST", "/workers/far/forget", scheduler.Admin, "", nil},
 		{"GET", "/settings/users", scheduler.Admin, "", nil},
 		{"POST", "/settings/users", scheduler.Admin, `{"username":"eve","password":"12345678","role":"admin"}`, url.Values{"username": {"eve"}, "password": {"12345678"}, "role": {"admin"}}},
 		{"POST", "/settings/users/admin/role", scheduler.Admin, `{"role":"admin"}`, url.Values{"role": {"admin"}}},
@@ -214,10 +247,11 @@ func TestRoles(t *testing.T) {
 			w.must(w.service.CreateUser(t.Context(), scheduler.Server, "who", "12345678", role))
 			token, _, err := w.service.CreateToken(t.Context(), scheduler.Server, "victim", scheduler.Viewer, 0)
 			w.must(err)
+			farm := w.worker("far", "gpu")
 			cookie := w.logIn("who", "12345678")
 			before := w.audit()
 			for _, r := range requests {
-				path := strings.NewReplacer("ID", id, "TOKEN", token.ID).Replace(r.path)
+				path := strings.NewReplacer("ID", id, "TOKEN", token.ID, "FARM", farm.ID).Replace(r.path)
 				program := ask{method: r.method, path: path, as: role, body: r.body}
 				page := ask{method: r.method, path: path, form: r.form}.page().with("Cookie", cookie)
 				fragment := ask{method: r.method, path: path, form: r.form}.htmx().with("Cookie", cookie)

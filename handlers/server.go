@@ -49,8 +49,6 @@ type Options struct {
 	Imports []scheduler.ImportFormat
 	// Dialects are other systems' APIs, each made with what lets its clients in.
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
-	// Load says how busy this server's worker is; nil hides it.
-	Load func() (busy, slots int)
 }
 
 // JobService is what the pages of jobs call.
@@ -104,8 +102,21 @@ type SessionService interface {
 	TokenPrincipal(ctx context.Context, secret, from string) (scheduler.Principal, error)
 }
 
+// TreeService is what the pages of the tree call.
+type TreeService interface {
+	CreateTreeJob(ctx context.Context, by scheduler.Principal, d scheduler.TreeDraft, dependsOn []int64) (scheduler.TreeJob, error)
+	EditTreeJobs(ctx context.Context, by scheduler.Principal, edits map[int64]scheduler.TreeEdit) error
+	StartTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
+	PauseTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
+	ResetTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64, onlyErrors bool) error
+	DeleteTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
+	Affinities(ctx context.Context) (scheduler.Affinities, error)
+	AffinityMask(ctx context.Context, field, text string) (int64, error)
+}
+
 // Service is the use cases; *scheduler.Service has them.
 type Service interface {
+	TreeService
 	JobService
 	ExecutionService
 	FreezeService
@@ -113,15 +124,18 @@ type Service interface {
 	UserService
 	SessionService
 	ClassService
+	WorkerService
 }
 
 // Store is what pages read.
 type Store interface {
 	scheduler.JobStore
+	scheduler.TreeStore
 	scheduler.ExecutionStore
 	scheduler.OutputStore
 	ListDeliveries(ctx context.Context, executionID string) ([]scheduler.Delivery, error)
 	scheduler.UserStore
+	ListWorkerTokens(ctx context.Context) ([]scheduler.WorkerToken, error)
 }
 
 // Timetable knows what comes.

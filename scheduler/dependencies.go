@@ -132,7 +132,7 @@ func (s *Service) beginNow(ctx context.Context, tx Tx, fx *effects, j Job, e *Ex
 		if e.State.Final() {
 			*e, inserted, err = s.insert(ctx, tx, fx, *e)
 		} else {
-			*e, inserted, err = s.begin(ctx, tx, fx, j, *e, false)
+			*e, inserted, err = s.beginCopies(ctx, tx, fx, j, *e, false)
 		}
 		if err != nil || inserted {
 			return err

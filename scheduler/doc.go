@@ -36,8 +36,16 @@
 //   - Piece: a run of output bytes of one stream with one arrival time; a line
 //     is one or more pieces.
 //   - Chunk: consecutive output of one execution as it is stored.
-//   - Worker: something that claims executions and has slots.
+//   - Worker: something that claims executions and has slots: the server's own, one
+//     that dials in (remote), or one of Coalition's.
 //   - Slot: room for one running execution on a worker.
+//   - Worker token: what lets workers in, and nothing else.
+//   - Epoch: counts a worker's connections. An execution keeps the epoch that
+//     claimed it as its fence: who comes with another one has nothing to say of it.
+//   - Copy: one of the executions of a fire that runs on several workers at once.
+//   - Tree: jobs that run once each, when a worker takes them (TreeJob). A group of
+//     the tree is one of them without a command; what is in it may be groups.
+//   - Affinity: what a job of the tree demands of a worker, a bit of a mask.
 //   - Node: a server process.
 //   - Principal: who asks: a user, or a token acting with a role.
 //   - Role: viewer, operator, editor or admin; each may all that the former may.

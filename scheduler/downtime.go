@@ -36,6 +36,9 @@ func (s *Service) Resume(ctx context.Context) (scheduled map[string]bool, err er
 	if err := errors.Join(s.loadFreeze(ctx), s.loadPause(ctx)); err != nil {
 		return nil, err
 	}
+	if err := s.loadFleet(ctx); err != nil {
+		return nil, err
+	}
 	text, err := s.Store.Setting(ctx, settingAlive)
 	if err != nil {
 		return nil, err
@@ -197,7 +200,7 @@ func (s *Service) settleJob(ctx context.Context, tx Tx, fx *effects, j Job, g ga
 		if j.catchesUp(at, now, i == len(newest)-1) {
 			e.RunAt = now
 			e.Reason = "catches up: " + g.why
-			if _, _, err := s.begin(ctx, tx, fx, j, e, true); err != nil {
+			if _, _, err := s.beginCopies(ctx, tx, fx, j, e, true); err != nil {
 				return err
 			}
 			continue

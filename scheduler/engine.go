@@ -10,11 +10,14 @@ import (
 // effects are what one transaction does to the world outside the store. They
 // happen after its commit, and a transaction that runs again begins with none.
 type effects struct {
-	changed []Execution
-	jobs    []jobChange
-	stop    []stopping
-	wake    bool
-	deliver bool // something is in the outbox
+	changed  []Execution
+	jobs     []jobChange
+	stop     []stopping
+	wake     bool
+	deliver  bool     // something is in the outbox
+	tree     bool     // the tree changed
+	reread   []string // executions that changed, and are told as they are stored
+	promoted bool     // something that waited for its time may be claimed
 }
 
 // jobChange is what happened to a job; removed ones are as they were.
@@ -44,15 +47,24 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 		s.jobChanged(c)
 	}
 	for _, st := range fx.stop {
-		s.Launcher.Stop(st.id, st.reason)
+		s.stopRunning(st.id, st.reason)
 	}
 	if fx.wake {
-		s.Launcher.Wake()
+		s.wakeWorkers()
 	}
 	if fx.deliver {
 		s.wakeOutbox()
 	}
 	s.publishAll(fx.changed)
+	for _, id := range fx.reread {
+		s.fleet.freed(id)
+		if e, err := s.Store.Execution(ctx, id); err == nil { // else it is gone, with its job
+			s.publishAll([]Execution{e})
+		}
+	}
+	if fx.tree {
+		s.Publisher.Publish(Event{Kind: TreeChanged})
+	}
 	return nil
 }
 
@@ -95,6 +107,26 @@ func (s *Service) begin(ctx context.Context, tx Tx, fx *effects, j Job, e Execut
 		}
 	}
 	return s.insert(ctx, tx, fx, e)
+}
+
+// beginCopies is begin for the first attempt of a fire, which runs on as many
+// workers at once as the job asks for: each copy is a group of its own, and all are
+// placed as the first is. It returns the first, which alone decides whether the
+// fire exists already.
+func (s *Service) beginCopies(ctx context.Context, tx Tx, fx *effects, j Job, e Execution, patient bool) (Execution, bool, error) {
+	first, inserted, err := s.begin(ctx, tx, fx, j, e, patient)
+	if err != nil || !inserted || first.State != Queued {
+		return first, inserted, err
+	}
+	for k := 1; k < s.places(&j); k++ {
+		next := first
+		next.ID, next.Copy = s.NewID(), k
+		next.Group = next.ID
+		if _, _, err := s.insert(ctx, tx, fx, next); err != nil {
+			return first, false, err
+		}
+	}
+	return first, true, nil
 }
 
 // insert stores an execution whose place is decided.
@@ -149,6 +181,13 @@ func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, j Job, e Exe
 	if err := s.notify(ctx, tx, fx, &j, &e); err != nil {
 		return err
 	}
+	if e.Copy > 0 || j.Copies > 1 {
+		var last bool
+		var err error
+		if e, last, err = outcomeOfCopies(ctx, tx, e); err != nil || !last {
+			return err
+		}
+	}
 	if err := tx.CountOutcome(ctx, e.JobID, e.State, e.FinishedAt); err != nil {
 		return err
 	}
@@ -159,6 +198,29 @@ func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, j Job, e Exe
 		return err
 	}
 	return s.deleteIn(ctx, tx, fx, Server, j, true)
+}
+
+// outcomeOfCopies returns e, which has just ended, with the outcome of all copies
+// of its fire: the worst of theirs. last is false while one of them goes on.
+func outcomeOfCopies(ctx context.Context, tx Tx, e Execution) (_ Execution, last bool, err error) {
+	copies, err := tx.Copies(ctx, e.JobID, e.DueAt)
+	if err != nil {
+		return e, false, err
+	}
+	for _, c := range copies {
+		switch {
+		case c.State.Active():
+			return e, false, nil
+		case c.Copy != e.Copy && severity(c.State) > severity(e.State):
+			e.State = c.State
+		}
+	}
+	return e, true, nil
+}
+
+// severity orders outcomes.
+func severity(s State) int {
+	return slices.Index([]State{Succeeded, Cancelled, Lost, TimedOut, Failed}, s)
 }
 
 // spent reports whether j is deleted because its group ended as e did.
@@ -174,22 +236,29 @@ func (s *Service) advance(ctx context.Context, tx Tx, fx *effects, j Job) error 
 	now := s.now()
 	for o.Turn > 0 && j.free(&o) {
 		e, ok, err := tx.NextTurn(ctx, j.ID)
+		// All copies of a fire go together.
+		for n, due := 0, e.DueAt; err == nil && ok && n < max(1, j.Copies) && e.DueAt.Equal(due); n++ {
+			// There may be more of them than were counted: only NextTurn knows the end.
+			e.Wait, e.Reason = WaitNone, ""
+			if e.RunAt.After(now) {
+				e.Wait, e.Reason = WaitTime, "waits until "+clock(e.RunAt)
+				o.Later++
+			} else {
+				o.Ready++
+			}
+			if err := tx.SetWait(ctx, e.ID, e.Wait, e.Reason); err != nil {
+				return err
+			}
+			fx.changed = append(fx.changed, e)
+			fx.wake = true
+			if j.Copies <= 1 {
+				break
+			}
+			e, ok, err = tx.NextTurn(ctx, j.ID)
+		}
 		if err != nil || !ok {
 			return err
 		}
-		// There may be more of them than were counted: only NextTurn knows the end.
-		e.Wait, e.Reason = WaitNone, ""
-		if e.RunAt.After(now) {
-			e.Wait, e.Reason = WaitTime, "waits until "+clock(e.RunAt)
-			o.Later++
-		} else {
-			o.Ready++
-		}
-		if err := tx.SetWait(ctx, e.ID, e.Wait, e.Reason); err != nil {
-			return err
-		}
-		fx.changed = append(fx.changed, e)
-		fx.wake = true
 	}
 	return nil
 }
@@ -248,6 +317,7 @@ func (s *Service) promote(ctx context.Context, tx Tx, fx *effects, now time.Time
 			return err
 		}
 		fx.changed = append(fx.changed, e)
+		fx.promoted = fx.promoted || e.Wait == WaitNone
 	}
 	return nil
 }

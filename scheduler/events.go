@@ -9,6 +9,8 @@ const (
 	OutputGrew                            // ExecutionID has more output in the store
 	JobChanged                            // Job was made, changed, or deleted, as Change says
 	FreezeChanged                         // everything was paused, or goes on: Frozen
+	TreeChanged                           // something in the tree did
+	WorkerChanged                         // Worker came, left, or says something new of itself
 )
 
 // Change says what happened to a job.
@@ -31,7 +33,8 @@ type Event struct {
 	Job         *Job // JobChanged: as it is now, or was; shared: read only
 	Change      Change
 	Frozen      bool
-	End         int64 // OutputGrew: the output's length in bytes now
+	Worker      string // its name
+	End         int64  // OutputGrew: the output's length in bytes now
 }
 
 // Feed is where readers of events come from.

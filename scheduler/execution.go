@@ -59,10 +59,11 @@ const (
 	TriggerRetry      TriggerKind = "retry"
 	TriggerDependency TriggerKind = "dependency" // the end of another job, which By names
 	TriggerStart      TriggerKind = "start"      // the server's
+	TriggerTree       TriggerKind = "tree"       // a worker took the job from the tree
 )
 
 // TriggerKinds are all kinds in the order pages show them.
-var TriggerKinds = []TriggerKind{TriggerSchedule, TriggerManual, TriggerAPI, TriggerRetry, TriggerDependency, TriggerStart}
+var TriggerKinds = []TriggerKind{TriggerSchedule, TriggerManual, TriggerAPI, TriggerRetry, TriggerDependency, TriggerStart, TriggerTree}
 
 // Wait says what a queued execution waits for before a worker may claim it.
 type Wait string
@@ -91,6 +92,7 @@ type Execution struct {
 	Trigger Trigger
 	Group   string // id of the first attempt; its own id when it is the first
 	Attempt int    // from 1
+	Copy    int    // from 0: of a fire that runs on several workers at once
 
 	Wait     Wait     // while it is queued
 	Priority int      // its job's, when it was queued

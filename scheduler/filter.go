@@ -5,12 +5,13 @@ import "time"
 // MaxPage is the most rows one list answers.
 const MaxPage = 1000
 
-// JobFilter selects and orders jobs. The zero value selects all, by name.
+// JobFilter selects and orders jobs. The zero value selects all that are not in the
+// tree, by name.
 type JobFilter struct {
 	Query    string // case-insensitive part of the name or display name
 	Enabled  *bool
 	Executor string
-	Origin   Origin
+	Origin   Origin            // "": all but the jobs of the tree
 	State    State             // of the newest execution that ended
 	Tag      string            // one of its tags
 	Metadata map[string]string // entries that it has, all of them

@@ -129,6 +129,6 @@ func (s *Service) fireDue(ctx context.Context, tx Tx, fx *effects, j Job, due, n
 	if e.RunAt.After(now) {
 		e.Reason = fmt.Sprintf("waits until %s (jitter of at most %s)", e.RunAt.Format("15:04:05.000 UTC"), j.Jitter)
 	}
-	_, _, err := s.begin(ctx, tx, fx, j, e, false)
+	_, _, err := s.beginCopies(ctx, tx, fx, j, e, false)
 	return err
 }

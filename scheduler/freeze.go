@@ -161,7 +161,7 @@ func (s *Service) thaw(ctx context.Context, by Principal, at time.Time) error {
 		return err
 	}
 	s.freeze.Store(&Freeze{})
-	s.Launcher.Wake()
+	s.wakeWorkers()
 	s.Publisher.Publish(Event{Kind: FreezeChanged})
 	return nil
 }
@@ -181,7 +181,7 @@ func (s *Service) Watch(ctx context.Context) {
 			if err := s.ClockSet(ctx); err != nil && ctx.Err() == nil {
 				s.Log.Error("take the clock as it is", "error", err)
 			}
-			s.Launcher.Wake()
+			s.wakeWorkers()
 		}
 		last = now
 		if err := s.Tick(ctx); err != nil && ctx.Err() == nil {

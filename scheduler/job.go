@@ -116,6 +116,7 @@ const (
 	OriginDemo  Origin = "demo"
 	OriginFile  Origin = "config"       // a configuration file
 	OriginLabel Origin = "docker-label" // labels of a container
+	OriginTree  Origin = "tree"         // it is a job of the tree, and lives there
 )
 
 // Declared reports whether the definition is kept elsewhere: it is read only here,

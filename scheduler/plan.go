@@ -166,15 +166,16 @@ type Occupancy struct {
 func (o *Occupancy) Active() int64 { return o.Running + o.Ready + o.Later + o.Turn }
 
 // limit is how many executions of j may be running or next to run; 0: any number.
+// The copies of a fire count as one to people, and here each by itself.
 func (j *Job) limit() int64 {
+	fires := int64(j.MaxRunning)
 	switch j.Concurrency {
 	case Forbid, Replace:
-		return 1
+		fires = 1
 	case Queue:
-		return int64(max(1, j.MaxRunning))
-	default:
-		return int64(j.MaxRunning)
+		fires = int64(max(1, j.MaxRunning))
 	}
+	return fires * int64(max(1, j.Copies))
 }
 
 // busy is how many of j's limit are taken. Where executions come one after the
@@ -186,8 +187,10 @@ func (j *Job) busy(o *Occupancy) int64 {
 	return o.Running + o.Ready + o.Later
 }
 
-// free reports whether one more execution of j may be next to run.
-func (j *Job) free(o *Occupancy) bool { return j.limit() == 0 || j.busy(o) < j.limit() }
+// free reports whether one more fire of j may be next to run.
+func (j *Job) free(o *Occupancy) bool {
+	return j.limit() == 0 || j.busy(o)+int64(max(1, j.Copies)) <= j.limit()
+}
 
 // place decides what becomes of a new execution of j that may run at runAt:
 // Queued with what it waits for, or Skipped with the reason. patient executions
@@ -265,7 +268,7 @@ func retryAt(j Job, e Execution, now time.Time, chance float64) (time.Time, bool
 func nextAttempt(id string, e Execution, now, at time.Time) Execution {
 	return Execution{
 		ID: id, JobID: e.JobID, JobName: e.JobName, State: Queued,
-		Trigger: Trigger{Kind: TriggerRetry}, Group: e.Group, Attempt: e.Attempt + 1,
+		Trigger: Trigger{Kind: TriggerRetry}, Group: e.Group, Attempt: e.Attempt + 1, Copy: e.Copy,
 		DueAt: e.DueAt, RunAt: at, QueuedAt: now, Progress: -1, Config: e.Config,
 	}
 }

@@ -18,6 +18,8 @@ type Store interface {
 	OutputStore
 	DeliveryStore
 	UserStore
+	TreeStore
+	WorkerStore
 
 	// Setting returns what Tx.PutSetting stored under name, "" when nothing.
 	Setting(ctx context.Context, name string) (string, error)
@@ -175,7 +177,7 @@ type Tx interface {
 	// at most turns, which is at least 1. Until the transaction ends, nobody else can
 	// decide from them.
 	Occupancy(ctx context.Context, jobID string, turns int) (Occupancy, error)
-	// InsertExecution stores e unless (job, due time, attempt) exists: then it
+	// InsertExecution stores e unless (job, due time, attempt, copy) exists: then it
 	// reports false.
 	InsertExecution(ctx context.Context, e Execution) (inserted bool, err error)
 	// Waiting lists what waits for its time and may run at now, at most limit,
@@ -187,8 +189,10 @@ type Tx interface {
 	SetWait(ctx context.Context, executionID string, wait Wait, reason string) error
 	// Claim makes at most limit queued executions that wait for nothing, and whose
 	// tags the worker has, running on it, without a reason any more, and returns
-	// them with their jobs. They are taken by priority (higher first), due time and
-	// the job's Num.
+	// them with their jobs. They are taken by the worker's rules, priority (higher
+	// first), due time and the job's Num. Not taken is a copy of a fire of which
+	// another copy is running on the worker, nor, when the worker shuns some jobs,
+	// what failed too often on it.
 	Claim(ctx context.Context, w Worker, now time.Time, limit int) ([]Assignment, error)
 	// Finish stores e's final state and what is known of its end where its state
 	// is still from. CodeConflict: it is not. OutputBytes, OutputLines, Cut and
@@ -268,6 +272,47 @@ type Tx interface {
 
 	AuditTx
 	DeliveryTx
+	TreeTx
+	WorkerTx
+}
+
+// WorkerStore reads workers that dial in.
+type WorkerStore interface {
+	// ListWorkers lists all that were ever connected and not forgotten, by name.
+	ListWorkers(ctx context.Context) ([]Worker, error)
+	// WorkerTokenByHash returns a token, also one that was revoked.
+	WorkerTokenByHash(ctx context.Context, hash string) (WorkerToken, error)
+	// ListWorkerTokens lists all tokens by name.
+	ListWorkerTokens(ctx context.Context) ([]WorkerToken, error)
+	// WorkerFailures lists what failed on workers since it last succeeded there: by
+	// worker and job.
+	WorkerFailures(ctx context.Context) ([]WorkerFailures, error)
+	// Claimable counts the queued executions that wait for nothing but a worker, by
+	// the tags they demand, each up to limit.
+	Claimable(ctx context.Context, limit int) ([]Ready, error)
+}
+
+// WorkerTx changes workers that dial in.
+type WorkerTx interface {
+	// PutWorker stores a worker under its name. Used and Shuns are not stored.
+	PutWorker(ctx context.Context, w Worker) error
+	// DeleteWorker forgets a worker and what failed on it.
+	DeleteWorker(ctx context.Context, name string) error
+	InsertWorkerToken(ctx context.Context, t WorkerToken) error // ErrNameTaken: by a live token
+	RevokeWorkerToken(ctx context.Context, id string, at time.Time) error
+	// TouchWorkerToken notes that a worker connected with a token.
+	TouchWorkerToken(ctx context.Context, id string, at time.Time) error
+	// Held returns how many bytes of output are stored of an execution that runs on
+	// a worker, claimed with that fence; until the transaction ends nobody else ends
+	// it. CodeConflict: it is not running there.
+	Held(ctx context.Context, executionID, worker string, fence int64) (bytes int64, err error)
+	// AddFailure counts a failure of a job on a worker and returns how many there are.
+	AddFailure(ctx context.Context, worker, jobID, executionID string, at time.Time) (int, error)
+	// ClearFailures forgets the failures of a job on a worker, of all jobs when jobID
+	// is "".
+	ClearFailures(ctx context.Context, worker, jobID string) error
+	// Copies lists the newest attempt of each copy of a fire, by copy.
+	Copies(ctx context.Context, jobID string, due time.Time) ([]Execution, error)
 }
 
 // History is what decides how much of a job's history is deleted.
@@ -303,24 +348,6 @@ type Dependent struct {
 type SatisfiedDependency struct {
 	Dependency
 	Satisfied bool
-}
-
-// Worker is what may claim executions.
-type Worker struct {
-	Name  string
-	Tags  []string
-	Slots int
-	Used  int // slots in use
-}
-
-// Has reports whether the worker has all of tags.
-func (w *Worker) Has(tags []string) bool {
-	for _, t := range tags {
-		if !slices.Contains(w.Tags, t) {
-			return false
-		}
-	}
-	return true
 }
 
 // Timetable wakes the service when jobs are due. Put replaces what was there.

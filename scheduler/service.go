@@ -42,15 +42,20 @@ type Service struct {
 	alarm      alarm
 	past       retention
 	outbox     outbox
-	freeze     atomic.Pointer[Freeze]
-	freezing   sync.Mutex  // held while a freeze begins or ends
-	paused     atomic.Bool // new jobs and changes are refused
+	fleet      fleet
 	classes    catalogue
 	lives      lives
 	auditLoose atomic.Bool // rows were written that are not chained
+	freeze     atomic.Pointer[Freeze]
+	freezing   sync.Mutex  // held while a freeze begins or ends
+	paused     atomic.Bool // new jobs and changes are refused
 	declaring  sync.Mutex  // held while the jobs of an origin are replaced
+	naming     sync.Mutex  // held while affinities are named
+	names      treeNames
 	verified   verifiedPasswords
 	dummy      func() string // a hash that no password matches, made once
+
+	fleetNoted time.Time // when the store learned last when workers were heard of: LookAfter's own
 }
 
 // New makes a service. Start makes it live.
@@ -58,7 +63,7 @@ func New(o Options) *Service {
 	if o.Rand == nil {
 		o.Rand = rand.Float64
 	}
-	s := &Service{Options: o}
+	s := &Service{Options: o, fleet: newFleet()}
 	s.fires.wake, s.outbox.wake = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.dummy = sync.OnceValue(func() string {
 		h, err := o.Passwords.Hash(o.NewID())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -109,6 +110,9 @@ func (s *Service) enqueue(ctx context.Context, by Principal, action string, e Ex
 		if err != nil {
 			return err
 		}
+		if err := j.inTree(); err != nil {
+			return err
+		}
 		if made, err = begin(tx, fx, j); err != nil {
 			return err
 		}
@@ -147,13 +151,16 @@ func (s *Service) StopExecution(ctx context.Context, by Principal, id string) er
 	if e.State != Running {
 		return Errorf(CodeConflict, "the execution is not running: it is %s", e.State)
 	}
+	if e.Trigger.Kind == TriggerTree {
+		return s.stopTreeRun(ctx, by, e, reason)
+	}
 	err = s.Store.InTx(ctx, func(tx Tx) error {
 		return tx.InsertAudit(ctx, s.audit(by, "execution.stop", e.JobName, nil, map[string]string{"execution": id}))
 	})
 	if err != nil {
 		return err
 	}
-	if !s.Launcher.Stop(id, reason) {
+	if !s.stopRunning(id, reason) {
 		return Errorf(CodeConflict, "the execution is ending already")
 	}
 	return nil
@@ -188,6 +195,10 @@ func (s *Service) Claim(ctx context.Context, w Worker, limit int) ([]Assignment,
 		return nil, nil
 	}
 	now := s.now()
+	w, takes := s.fleet.forClaim(w, now)
+	if !takes {
+		return nil, nil
+	}
 	if err := s.promoteDue(ctx, now); err != nil {
 		return nil, err
 	}
@@ -197,9 +208,7 @@ func (s *Service) Claim(ctx context.Context, w Worker, limit int) ([]Assignment,
 			return err
 		}
 		for i := range claimed {
-			if c := &claimed[i]; c.Execution.Config != nil {
-				c.Job.Config = replaceKeys(c.Job.Config, c.Execution.Config)
-			}
+			claimed[i].configure()
 			fx.changed = append(fx.changed, claimed[i].Execution)
 		}
 		return nil
@@ -210,15 +219,33 @@ func (s *Service) Claim(ctx context.Context, w Worker, limit int) ([]Assignment,
 	return claimed, nil
 }
 
+// configure applies what the execution changes of its job.
+func (a *Assignment) configure() {
+	if a.Execution.Config != nil {
+		a.Job.Config = replaceKeys(a.Job.Config, a.Execution.Config)
+	}
+}
+
 // promoteDue promotes what has waited for its time, if there may be any.
 func (s *Service) promoteDue(ctx context.Context, now time.Time) error {
 	due, set := s.alarm.due(now)
 	if !due {
 		return nil
 	}
-	err := s.inTx(ctx, func(tx Tx, fx *effects) error { return s.promote(ctx, tx, fx, now, promoted) })
+	var any bool
+	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
+		err := s.promote(ctx, tx, fx, now, promoted)
+		any = fx.promoted
+		return err
+	})
 	if err != nil {
 		return err
+	}
+	if any { // whoever asked has it first: the server's own worker need not be woken
+		s.fleet.mu.Lock()
+		s.fleet.work++
+		s.fleet.mu.Unlock()
+		signal(s.fleet.kick)
 	}
 	at, ok, err := s.Store.NextRunAt(ctx)
 	if err != nil {
@@ -243,22 +270,63 @@ func (s *Service) Waiting(e *Execution) string {
 	if e.Wait != WaitNone {
 		return e.Reason
 	}
-	var used, slots int
-	for _, w := range s.Launcher.Workers() {
-		if w.Has(e.Tags) {
+	return s.withoutWorker(e)
+}
+
+// withoutWorker says why no worker takes an execution that waits for nothing else.
+func (s *Service) withoutWorker(e *Execution) string {
+	now := s.now()
+	var used, slots, n int
+	var kept string // why the last of those that have the tags does not take it
+	workers := s.online()
+	for i := range workers {
+		w := &workers[i]
+		if !w.Has(e.Tags) {
+			continue
+		}
+		n++
+		s.fleet.mu.Lock()
+		blocked := s.fleet.blocked(w.Name, e.JobID)
+		s.fleet.mu.Unlock()
+		switch status := w.Status(now); {
+		case status == string(WorkerDraining):
+			kept = "worker " + w.Name + " drains"
+		case status != string(WorkerOnline):
+			kept = "worker " + w.Name + " is " + status
+		case blocked:
+			kept = fmt.Sprintf("worker %s does not get the job any more: it failed there %d times in a row", w.Name, MaxFailures)
+		default:
 			used, slots = used+w.Used, slots+w.Slots
 		}
 	}
 	switch {
-	case slots == 0 && len(e.Tags) > 0:
-		return "no worker with tags " + strings.Join(e.Tags, ",") + " is online"
-	case slots == 0:
+	case n == 0 && len(e.Tags) > 0:
+		return noWorkerWith(workers, e.Tags)
+	case n == 0:
 		return "no worker is online"
+	case slots == 0 && n == 1 && kept != "":
+		return kept
+	case slots == 0 && kept != "":
+		return fmt.Sprintf("none of the %d workers takes it: %s", n, kept)
 	case used >= slots:
 		return fmt.Sprintf("%d of %d slots busy", used, slots)
 	default:
 		return e.Reason
 	}
+}
+
+// noWorkerWith names the tags that no worker has.
+func noWorkerWith(workers []Worker, tags []string) string {
+	var missing []string
+	for _, t := range tags {
+		if !slices.ContainsFunc(workers, func(w Worker) bool { return w.hasTag(t) }) {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) == 0 {
+		return "no worker that has all of the tags " + strings.Join(tags, ",") + " is online"
+	}
+	return "no worker with tags " + strings.Join(missing, ",") + " is online"
 }
 
 // NextRunAt returns when the earliest queued execution may be claimed.
@@ -307,10 +375,18 @@ type Ending struct {
 // Finish stores an ending and the next attempt that it calls for, in one
 // transaction. CodeConflict: the execution is not running any more.
 func (s *Service) Finish(ctx context.Context, end Ending) error {
+	return s.finish(ctx, end, func(Tx) error { return nil })
+}
+
+// finish is Finish, if first agrees.
+func (s *Service) finish(ctx context.Context, end Ending, first func(Tx) error) error {
 	e := end.Execution
 	at, again := retryAt(end.Job, e, s.now(), s.Rand())
 	next := nextAttempt(s.NewID(), e, s.now(), at.Truncate(time.Microsecond))
 	return s.inTx(ctx, func(tx Tx, fx *effects) error {
+		if err := first(tx); err != nil {
+			return err
+		}
 		j, exists, err := currentJob(ctx, tx, e.JobID)
 		if err != nil {
 			return err
@@ -353,7 +429,17 @@ func (s *Service) Finish(ctx context.Context, end Ending) error {
 // AddOutput stores output of a running execution, and tells who watches it that
 // it is end bytes long now.
 func (s *Service) AddOutput(ctx context.Context, id string, out Output, end int64) error {
-	err := s.Store.InTx(ctx, func(tx Tx) error { return out.store(ctx, tx, id) })
+	return s.addOutput(ctx, id, out, end, func(Tx) (bool, error) { return true, nil })
+}
+
+// addOutput is AddOutput, if first agrees that it is new.
+func (s *Service) addOutput(ctx context.Context, id string, out Output, end int64, first func(Tx) (bool, error)) error {
+	err := s.Store.InTx(ctx, func(tx Tx) error {
+		if is, err := first(tx); err != nil || !is {
+			return err
+		}
+		return out.store(ctx, tx, id)
+	})
 	if err != nil {
 		return err
 	}
@@ -372,7 +458,10 @@ func (s *Service) AddOutput(ctx context.Context, id string, out Output, end int6
 // Recover ends what a worker was running when its process died: the executions
 // become lost, and are retried by their jobs' rules. Call it before the worker
 // claims anything.
-func (s *Service) Recover(ctx context.Context, worker, reason string) (int, error) {
+func (s *Service) Recover(ctx context.Context, worker, reason string) (lost int, err error) {
+	if err := s.LoseTreeJobs(ctx, worker, reason); err != nil {
+		return 0, err
+	}
 	left, err := s.Store.RunningOn(ctx, worker)
 	if err != nil {
 		return 0, err
@@ -386,11 +475,15 @@ func (s *Service) Recover(ctx context.Context, worker, reason string) (int, erro
 		if err != nil && CodeOf(err) != CodeNotFound {
 			return 0, err
 		}
-		if err := s.Finish(ctx, Ending{Execution: e, Job: j}); err != nil {
-			return 0, err
+		err = s.Finish(ctx, Ending{Execution: e, Job: j})
+		if err != nil && CodeOf(err) != CodeConflict { // it has just ended by itself
+			return lost, err
+		}
+		if err == nil {
+			lost++
 		}
 	}
-	return len(left), nil
+	return lost, nil
 }
 
 // PurgeDeleted removes what deleted jobs left, in steps that do not keep others

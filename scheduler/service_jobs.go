@@ -183,6 +183,9 @@ func (s *Service) changeIn(ctx context.Context, tx Tx, fx *effects, by Principal
 	if err != nil {
 		return before, err
 	}
+	if err := before.inTree(); err != nil {
+		return before, err
+	}
 	j := before
 	if err := change(&j); err != nil {
 		return j, err
@@ -317,10 +320,21 @@ func (s *Service) cancelAll(ctx context.Context, tx Tx, fx *effects, j Job, reas
 
 // owned refuses to change here what is defined elsewhere.
 func (j *Job) owned(what string) error {
+	if err := j.inTree(); err != nil {
+		return err
+	}
 	if !j.Origin.Declared() {
 		return nil
 	}
 	return Errorf(CodeConflict, "job %s is defined in %s; it is %s there", j.Name, j.Source, what)
+}
+
+// inTree refuses to do with a job of the tree what is done with others.
+func (j *Job) inTree() error {
+	if j.Origin != OriginTree {
+		return nil
+	}
+	return Errorf(CodeConflict, "job %s is part of the tree; start, pause, change and delete it there", j.Name)
 }
 
 // dependedOn refuses to delete a job, naming some of those that need it.

@@ -221,6 +221,8 @@ func triggerLabel(k scheduler.TriggerKind) string {
 		return "Server's start"
 	case scheduler.TriggerDependency:
 		return "Another job"
+	case scheduler.TriggerTree:
+		return "Tree"
 	default:
 		return string(k)
 	}

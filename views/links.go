@@ -18,6 +18,11 @@ func JobPath(name string, more ...string) string { return below("/jobs/", name, 
 // ExecutionPath is an execution's page, or with more elements what lies below.
 func ExecutionPath(id string, more ...string) string { return below("/executions/", id, more) }
 
+// WorkerPath is a worker's page, or with more elements what lies below.
+func WorkerPath(name string, more ...string) string { return below("/workers/", name, more) }
+
+func workerTokenPath(id string, more ...string) string { return below("/workers/tokens/", id, more) }
+
 func userPath(name string, more ...string) string { return below("/settings/users/", name, more) }
 
 func tokenPath(id string, more ...string) string { return below("/settings/tokens/", id, more) }

@@ -58,6 +58,8 @@ func samplePages() map[string]templ.Component {
 		"users":          SettingsUsersPage(sampleUsers()),
 		"users-errors":   SettingsUsersPage(fault),
 		"tokens":         SettingsTokensPage(sampleTokens()),
+		"workers":        WorkersPage(sampleWorkers()),
+		"worker":         WorkerPage(sampleWorker()),
 		"login":          LoginPage(LoginProps{}),
 		"login-refused":  LoginPage(LoginProps{Username: "ada", Next: "/jobs", Problem: "The user or the password is wrong."}),
 		"error":          ErrorPage(ErrorProps{Page: samplePage("", NavNone), Status: 404, Heading: "There is no such job", Detail: "It may have been deleted or renamed.", RequestID: "0a1b2c3d"}),

@@ -22,8 +22,10 @@ const (
 	NavNone       Nav = ""
 	NavNow        Nav = "now"
 	NavJobs       Nav = "jobs"
+	NavTree       Nav = "tree"
 	NavExecutions Nav = "executions"
 	NavAudit      Nav = "audit"
+	NavWorkers    Nav = "workers"
 	NavSettings   Nav = "settings"
 )
 
@@ -298,4 +300,36 @@ type TokensProps struct {
 	Problem    string
 	Secret     string
 	SecretName string
+}
+
+// WorkerRow is a worker in the list.
+type WorkerRow struct {
+	Worker   scheduler.Worker
+	Withheld int // jobs that it does not get any more
+}
+
+// WorkersProps are the workers' page's. Command is set once, in the answer that
+// made the token named TokenName. Values and Errors: name.
+type WorkersProps struct {
+	Page
+	Workers     []WorkerRow
+	Withholding bool
+	Tokens      []scheduler.WorkerToken
+	Values      map[string]string
+	Errors      map[string]string
+	Command     string
+	TokenName   string
+}
+
+// WorkerProps are one worker's page's. Values, nil for what is stored, and Errors:
+// rules, sleep, sleep_zone.
+type WorkerProps struct {
+	Page
+	Worker      scheduler.Worker
+	Running     []ExecutionRowProps
+	Recent      []ExecutionRowProps
+	Failures    []scheduler.WorkerFailures
+	Withholding bool
+	Values      map[string]string
+	Errors      map[string]string
 }

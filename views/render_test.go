@@ -250,7 +250,12 @@ func poisonedPages(s string) map[string]templ.Component {
 	keep(&users.Page)
 	tokens := poisoned(sampleTokens(), s)
 	keep(&tokens.Page)
+	workers := poisoned(sampleWorkers(), s)
+	keep(&workers.Page)
+	worker := poisoned(sampleWorker(), s)
+	keep(&worker.Page)
 	return map[string]templ.Component{
+		"workers": WorkersPage(workers), "worker": WorkerPage(worker),
 		"now": NowPage(now), "jobs": JobsPage(jobs), "job": JobPage(job), "form": JobFormPage(form), "executions": ExecutionsPage(list),
 		"live": ExecutionPage(live), "users": SettingsUsersPage(users), "tokens": SettingsTokensPage(tokens),
 		"login":    LoginPage(poisoned(LoginProps{}, s)),

@@ -292,3 +292,42 @@ func sampleTokens() TokensProps {
 	}
 	return p
 }
+
+func sampleWorkers() WorkersProps {
+	remote := sampleWorker().Worker
+	lost := scheduler.Worker{
+		Name: "render-2", Kind: scheduler.WorkerRemote, Presence: scheduler.WorkerLost, Slots: 2, SeenAt: sampleNow.Add(-3 * time.Minute),
+		About: scheduler.WorkerAbout{Version: "1.4.1", System: "linux/arm64"},
+	}
+	return WorkersProps{
+		Page: samplePage("Workers", NavWorkers), Withholding: true, Command: "belfry worker --server 'https://belfry.example.com'", TokenName: "farm",
+		Workers: []WorkerRow{
+			{Worker: remote, Withheld: 1},
+			{Worker: lost},
+			{Worker: scheduler.Worker{Name: "server", Kind: scheduler.WorkerServer, Presence: scheduler.WorkerOnline, Mode: scheduler.WorkerDraining, Slots: 4, Used: 1}},
+		},
+		Tokens: []scheduler.WorkerToken{
+			{ID: "1", Name: "farm", MadeBy: "ada", CreatedAt: sampleNow.Add(-time.Hour)},
+			{ID: "2", Name: "old", MadeBy: "ada", CreatedAt: sampleNow.Add(-48 * time.Hour), RevokedAt: sampleNow},
+		},
+		Errors: map[string]string{"name": "a worker token of this name exists"},
+	}
+}
+
+func sampleWorker() WorkerProps {
+	rows := sampleRows()
+	return WorkerProps{
+		Page: samplePage("render-1", NavWorkers), Withholding: true,
+		Worker: scheduler.Worker{
+			Name: "render-1", Kind: scheduler.WorkerRemote, Presence: scheduler.WorkerOnline, Tags: []string{"gpu", "linux"}, Slots: 8, Used: 2,
+			Rules: [][]string{{"gpu"}, {"gpu", "linux"}}, Sleep: scheduler.Sleep{Text: "Mon-Fri 08:00-18:00", Zone: "Europe/Berlin"},
+			About: scheduler.WorkerAbout{
+				Version: "1.4.2", System: "linux/amd64", Address: "10.0.0.7", Load: 3.2, CPUs: 16, MemoryFree: 12 << 30, MemoryTotal: 64 << 30, Skew: 1500 * time.Millisecond,
+			},
+			ConnectedAt: sampleNow.Add(-26 * time.Hour), SeenAt: sampleNow.Add(-2 * time.Second),
+		},
+		Running: rows[:1], Recent: rows,
+		Failures: []scheduler.WorkerFailures{{Worker: "render-1", JobID: "j", Job: "etl", Failures: 3, LastAt: sampleNow.Add(-time.Hour), Execution: "018f0003"}},
+		Errors:   map[string]string{"sleep": "is wrong"},
+	}
+}

@@ -21,6 +21,7 @@ var version = ""
 // cli is every command and flag. Kong gives each flag its BELFRY_ variable.
 type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the server: schedules, jobs, pages and API."`
+	Worker   workerCmd   `cmd:"" help:"Run what a server on another machine has for this one."`
 	User     userCmd     `cmd:"" help:"Administer who can log in."`
 	Token    tokenCmd    `cmd:"" help:"Administer API tokens."`
 	Jobs     jobsCmd     `cmd:"" help:"List and run the jobs of a running server."`

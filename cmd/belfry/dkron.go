@@ -46,8 +46,8 @@ func (a *app) leave() {
 
 // doors are the listeners that have one API each, beside that of the pages.
 type doors struct {
-	pages, dkron, ndscheduler atomic.Pointer[net.TCPAddr]
-	apart                     []apart
+	pages, dkron, ndscheduler, coalition atomic.Pointer[net.TCPAddr]
+	apart                                []apart
 }
 
 // apart is a listener that has one API.
@@ -88,6 +88,7 @@ func (a *app) listenApart(ctx context.Context) error {
 	}{
 		{"dkron", a.flags.DkronListen, &a.doors.dkron, a.dkron(true)},
 		{"ndscheduler", a.flags.NdschedulerListen, &a.doors.ndscheduler, a.ndscheduler(true)},
+		{"coalition", a.flags.CoalitionListen, &a.doors.coalition, a.coalition(true)},
 	} {
 		if d.address == "" {
 			continue

@@ -13,6 +13,7 @@ import (
 	"belfry/handlers"
 	"belfry/handlers/httpkit"
 	"belfry/handlers/ofelia"
+	"belfry/handlers/worker"
 	"belfry/scheduler"
 	"belfry/scheduler/executor/docker"
 	"belfry/scheduler/jobfile"
@@ -32,6 +33,11 @@ func (a *app) ofelia(door httpkit.Doorman) httpkit.Dialect {
 	})
 	a.metrics.Register("belfry_websocket_clients", "Open WebSockets of the Ofelia API.", func() float64 { return float64(api.Sockets()) })
 	return api
+}
+
+// workers is what remote workers talk to.
+func (a *app) workers(httpkit.Doorman) httpkit.Dialect {
+	return worker.New(worker.Options{Service: a.service, Now: time.Now, Stopping: a.closing})
 }
 
 // measure makes what Prometheus reads.

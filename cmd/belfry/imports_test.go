@@ -52,6 +52,7 @@ var ours = []struct {
 	{"views", []string{"scheduler", "static"}},
 	{"handlers/httpkit", []string{"scheduler"}},
 	// L3: dialects know the domain and each other not at all.
+	{"handlers/worker", []string{"scheduler", "scheduler/remote", "handlers/httpkit"}},
 	{"handlers/*", []string{"scheduler", "scheduler/cron", "scheduler/jobfile", "handlers/httpkit"}},
 	{"db/dbtest", []string{"scheduler", "db", "migrations"}},
 	// L4: pages and native JSON.

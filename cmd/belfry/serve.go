@@ -20,29 +20,31 @@ import (
 type serveCmd struct {
 	dataFlags
 	logFlags
-	Listen            string         `help:"Address to serve pages and API on; 127.0.0.1:8080, unless the configuration has a web-address." placeholder:"HOST:PORT"`
-	DkronListen       string         `help:"Address of a listener that has only the API of Dkron, where a Dkron has it; it is below /v1 of --listen anyway." placeholder:"HOST:PORT"`
-	NdschedulerListen string         `help:"Address of a listener that has only the API of ndscheduler, with its login; it is below /api/v1 of --listen anyway." placeholder:"HOST:PORT"`
-	Config            []string       `help:"Files with jobs and settings in Ofelia's INI format, or patterns for such; repeatable." placeholder:"FILE"`
-	Docker            string         `help:"Address of the Docker engine; off: none. Empty: what DOCKER_HOST says, or the usual socket." placeholder:"HOST"`
-	Demo              bool           `help:"Fill a fresh data folder with sample jobs, and open the page."`
-	Auth              string         `help:"Who may come in: users who log in (session), or everybody (none)." enum:"session,none" default:"session"`
-	Insecure          bool           `help:"Allow --auth none on an address that other machines reach."`
-	SecureCookies     bool           `help:"Send cookies over HTTPS only. Set it behind a TLS proxy."`
-	TrustedProxies    []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
-	SessionTTL        time.Duration  `help:"How long a login lasts." default:"168h" name:"session-ttl"`
-	Slots             int            `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
-	Tags              []string       `help:"What jobs may ask for of this server's worker." placeholder:"TAG"`
-	KeepAge           time.Duration  `help:"How long executions are kept after they ended; 0 is for ever. The last success and the last failure of each job always stay." default:"2160h"`
-	KeepCount         int            `help:"How many executions that ended are kept of each job; 0 is all." default:"0"`
-	AuditKeep         time.Duration  `help:"How long audit rows are kept; 0 is for ever." default:"0s"`
-	KeepBytes         int64          `help:"How many bytes of output are kept of all jobs together; 0 is all." default:"0"`
-	DrainGrace        time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
-	APIRateLimit      int            `help:"Requests a minute and client to the Ofelia API; 0 is any number." default:"100" name:"api-rate-limit"`
-	APIRateBurst      int            `help:"So many more of them at once." default:"10" name:"api-rate-burst"`
-	APITokenTTL       time.Duration  `help:"How long the token of a login through an API is good." default:"24h" name:"api-token-ttl"`
-	MetricsAuth       bool           `help:"Ask at /metrics, too, who it is."`
-	AdminPassword     string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
+	Listen               string         `help:"Address to serve pages and API on; 127.0.0.1:8080, unless the configuration has a web-address." placeholder:"HOST:PORT"`
+	DkronListen          string         `help:"Address of a listener that has only the API of Dkron, where a Dkron has it; it is below /v1 of --listen anyway." placeholder:"HOST:PORT"`
+	NdschedulerListen    string         `help:"Address of a listener that has only the API of ndscheduler, with its login; it is below /api/v1 of --listen anyway." placeholder:"HOST:PORT"`
+	CoalitionListen      string         `help:"Address of a listener that has only the API of Coalition and its workers, where a Coalition has them (there the port is 19211); they are below /coalition of --listen anyway." placeholder:"HOST:PORT"`
+	CoalitionWorkersOpen bool           `help:"Let in Coalition's workers, which cannot bring a token: whoever reaches them may take jobs and say how they ended. Only on 127.0.0.1, unless --insecure is added."`
+	Config               []string       `help:"Files with jobs and settings in Ofelia's INI format, or patterns for such; repeatable." placeholder:"FILE"`
+	Docker               string         `help:"Address of the Docker engine; off: none. Empty: what DOCKER_HOST says, or the usual socket." placeholder:"HOST"`
+	Demo                 bool           `help:"Fill a fresh data folder with sample jobs, and open the page."`
+	Auth                 string         `help:"Who may come in: users who log in (session), or everybody (none)." enum:"session,none" default:"session"`
+	Insecure             bool           `help:"Allow --auth none and --coalition-workers-open on an address that other machines reach."`
+	SecureCookies        bool           `help:"Send cookies over HTTPS only. Set it behind a TLS proxy."`
+	TrustedProxies       []netip.Prefix `help:"Networks of proxies whose X-Forwarded-For is believed." placeholder:"CIDR"`
+	SessionTTL           time.Duration  `help:"How long a login lasts." default:"168h" name:"session-ttl"`
+	Slots                int            `help:"How many executions run at once; 0 is twice the number of processors." default:"0"`
+	Tags                 []string       `help:"What jobs may ask for of this server's worker." placeholder:"TAG"`
+	KeepAge              time.Duration  `help:"How long executions are kept after they ended; 0 is for ever. The last success and the last failure of each job always stay." default:"2160h"`
+	KeepCount            int            `help:"How many executions that ended are kept of each job; 0 is all." default:"0"`
+	AuditKeep            time.Duration  `help:"How long audit rows are kept; 0 is for ever." default:"0s"`
+	KeepBytes            int64          `help:"How many bytes of output are kept of all jobs together; 0 is all." default:"0"`
+	DrainGrace           time.Duration  `help:"How long running executions may go on after SIGTERM before they are cancelled." default:"30s"`
+	APIRateLimit         int            `help:"Requests a minute and client to the Ofelia API; 0 is any number." default:"100" name:"api-rate-limit"`
+	APIRateBurst         int            `help:"So many more of them at once." default:"10" name:"api-rate-burst"`
+	APITokenTTL          time.Duration  `help:"How long the token of a login through an API is good." default:"24h" name:"api-token-ttl"`
+	MetricsAuth          bool           `help:"Ask at /metrics, too, who it is."`
+	AdminPassword        string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
 
 	webAddress, dockerHost string // of the configuration
 }
@@ -69,7 +71,10 @@ func (c *serveCmd) Validate() error {
 
 // validAddress refuses an address that everybody reaches who need not log in.
 func (c *serveCmd) validAddress() error {
-	for flag, address := range map[string]string{"--listen": c.address(), "--dkron-listen": c.DkronListen, "--ndscheduler-listen": c.NdschedulerListen} {
+	workers := cmp.Or(c.CoalitionListen, c.address())
+	for flag, address := range map[string]string{
+		"--listen": c.address(), "--dkron-listen": c.DkronListen, "--ndscheduler-listen": c.NdschedulerListen, "--coalition-listen": c.CoalitionListen,
+	} {
 		if address == "" {
 			continue
 		}
@@ -79,6 +84,9 @@ func (c *serveCmd) validAddress() error {
 		}
 		if c.Auth == "none" && !loopback(host) && !c.Insecure {
 			return fmt.Errorf("--auth none lets everybody who reaches %s run commands on this machine; listen on 127.0.0.1, or add --insecure if that is what you want", address)
+		}
+		if c.CoalitionWorkersOpen && address == workers && !loopback(host) && !c.Insecure {
+			return fmt.Errorf("--coalition-workers-open lets everybody who reaches %s take jobs and say how they ended; use a --coalition-listen on 127.0.0.1, or add --insecure if that is what you want", address)
 		}
 	}
 	return nil

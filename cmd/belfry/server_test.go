@@ -181,6 +181,9 @@ type execution struct {
 	ExitCode *int    `json:"exit_code"`
 	Signal   string  `json:"signal"`
 	Started  *string `json:"started_at"`
+	Worker   string  `json:"worker"`
+	Group    string  `json:"group"`
+	Finished string  `json:"finished_at"`
 }
 
 type executionList struct {

@@ -55,6 +55,7 @@ type app struct {
 	doors   doors
 	failed  chan error    // a listener's end
 	leaving chan struct{} // somebody wants the server to end
+	closing chan struct{} // closed when requests that wait are to be answered
 
 	endFires, endClaims, endSends, endChores, endWatch context.CancelFunc
 	firing, claiming, sending, chores, watching        sync.WaitGroup
@@ -73,17 +74,14 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 	}
 	a := &app{
 		flags: c, log: log, level: level, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1), leaving: make(chan struct{}, 1),
+		closing:  make(chan struct{}),
 		endFires: func() {}, endClaims: func() {}, endSends: func() {}, endChores: func() {}, endWatch: func() {},
 	}
 	if err := a.dockerEngine(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	a.metrics = a.measure()
-	executors := map[string]scheduler.Executor{
-		"shell": sh, "http": web.New(log),
-		"docker-exec": a.engine.Exec(), "docker-run": a.engine.RunContainer(), "docker-service": a.engine.Service(),
-		unsupported.Kind: unsupported.Executor{},
-	}
+	executors := executorsOf(sh, a.engine, log)
 	classes := &class.Executor{Executors: maps.Clone(executors)}
 	executors[scheduler.ClassExecutor] = classes
 	senders := notify.Senders()
@@ -104,15 +102,16 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		Service: a.service, Store: store, Timetable: a.timer, Hub: a.hub,
 		AuthNone: c.Auth == "none", SecureCookies: c.SecureCookies, TrustedProxies: c.TrustedProxies,
 		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
-		Load: a.pool.Usage, Executors: executorKinds, TokenTTL: c.APITokenTTL,
+		Executors: executorKinds, TokenTTL: c.APITokenTTL,
 		Configuration: a.config, Containers: a.containers, Imports: importFormats(a.store, a.service),
-		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.dkron(false), a.ndscheduler(false)},
+		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.workers, a.dkron(false), a.ndscheduler(false), a.coalition(false)},
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	a.http = a.newHTTP(a.pages)
 	a.http.RegisterOnShutdown(a.hub.Close) // open streams would keep Shutdown waiting
+	a.http.RegisterOnShutdown(sync.OnceFunc(func() { close(a.closing) }))
 	return a, nil
 }
 
@@ -120,6 +119,15 @@ func (a *app) newHTTP(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// executorsOf are the kinds of job that the server, and every worker, can run.
+func executorsOf(sh *shell.Executor, engine *docker.Engine, log *slog.Logger) map[string]scheduler.Executor {
+	return map[string]scheduler.Executor{
+		"shell": sh, "http": web.New(log),
+		"docker-exec": engine.Exec(), "docker-run": engine.RunContainer(), "docker-service": engine.Service(),
+		unsupported.Kind: unsupported.Executor{},
 	}
 }
 
@@ -196,6 +204,8 @@ func (a *app) startWork(ctx context.Context, url string) error {
 	a.endWatch = begin(&a.watching, func(ctx context.Context) {
 		a.watching.Go(func() { a.engine.Run(ctx) })
 		a.watching.Go(func() { a.watchConfiguration(ctx) })
+		a.watching.Go(func() { a.service.Tend(ctx) })
+		a.watching.Go(func() { a.service.LookAfterTree(ctx) })
 		a.service.Watch(ctx)
 	})
 	a.endClaims = begin(&a.claiming, func(ctx context.Context) { a.pool.Run(ctx, a.service) })
@@ -311,7 +321,7 @@ func (a *app) stop(log *slog.Logger) error {
 		<-apart
 		shut <- err
 	}()
-	a.pool.Drain(ctx, a.flags.DrainGrace)
+	a.pool.Drain(ctx, a.flags.DrainGrace, "server stopping")
 	if err := <-shut; err != nil {
 		_ = a.http.Close()
 		log.Warn("requests were cut off", "error", err)

@@ -59,6 +59,13 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"output is cut in the middle":            outputCut,
 		"output of two streams is cut":           outputCutStreams,
 		"progress":                               progress,
+		"workers are stored whole":               workersWhole,
+		"worker tokens":                          workerTokens,
+		"a worker's rules":                       workerRules,
+		"what may be claimed":                    claimable,
+		"an execution is its worker's":           held,
+		"copies of a fire":                       fireCopies,
+		"failures on workers":                    failuresOnWorkers,
 		"users":                                  users,
 		"tokens":                                 tokens,
 		"logins":                                 logins,
@@ -72,6 +79,9 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"a cancelled caller":                     cancelled,
 		"what was answered is read":              readYourWrites,
 		"a closed store":                         closedStore,
+		"the tree is stored whole":               treeWhole,
+		"the tree equals a recount":              treeRandom,
+		"the tree's order":                       treeOrder,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // they mostly wait for the disk

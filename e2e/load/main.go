@@ -41,6 +41,8 @@ var scenarios = []scenario{
 	{"sse", 5 * time.Minute, idleStreams},
 	{"stalled", 3 * time.Minute, stalledReader},
 	{"live", 2 * time.Minute, live},
+	{"tree", 5 * time.Minute, tree},
+	{"workers", 5 * time.Minute, workers},
 }
 
 // bench is one run of this program.

@@ -54,6 +54,16 @@ func OptionalJSON[T any](c echo.Context, into *T) error {
 	return Decode(raw, into)
 }
 
+// LooseJSON is JSON for programs that may be newer than this server: fields that
+// *into does not have are passed over.
+func LooseJSON[T any](c echo.Context, into *T) error {
+	raw, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	return typeError(json.Unmarshal(raw, into))
+}
+
 func readBody(c echo.Context) ([]byte, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, MaxBody))
 	if err != nil {

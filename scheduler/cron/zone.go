@@ -9,6 +9,16 @@ import (
 // zones shares one time.Location per name among all schedules: each is several kilobytes. Only names that exist get in, so it stays small.
 var zones sync.Map
 
+// Zone returns a time zone by its IANA name, the server's for "". The error is
+// about the field "timezone".
+func Zone(name string) (*time.Location, error) {
+	loc, err := location(name)
+	if err != nil {
+		return nil, err
+	}
+	return loc, nil
+}
+
 func location(name string) (*time.Location, *ParseError) {
 	if name == "" {
 		return time.Local, nil

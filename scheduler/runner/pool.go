@@ -249,10 +249,10 @@ func (p *Pool) start(a scheduler.Assignment, from Source) {
 	}()
 }
 
-// Drain waits until nothing runs, and cancels what still does when grace is over
-// with the reason "server stopping". Call it after Run has returned. It returns
-// when every ending is stored, or ctx ends.
-func (p *Pool) Drain(ctx context.Context, grace time.Duration) {
+// Drain waits until nothing runs, and cancels what still does when grace is over,
+// for a reason. Call it after Run has returned. It returns when every ending is
+// stored, or ctx ends.
+func (p *Pool) Drain(ctx context.Context, grace time.Duration, reason string) {
 	done := make(chan struct{})
 	go func() {
 		p.all.Wait()
@@ -267,7 +267,7 @@ func (p *Pool) Drain(ctx context.Context, grace time.Duration) {
 	}
 	p.mu.Lock()
 	for _, cancel := range p.runs {
-		cancel(stopped{"server stopping"})
+		cancel(stopped{reason})
 	}
 	p.mu.Unlock()
 	select {

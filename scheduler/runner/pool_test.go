@@ -168,7 +168,7 @@ func inPool(t *testing.T, slots int, fn func(*Pool, *queue)) {
 		fn(p, q)
 		cancel()
 		<-done
-		p.Drain(t.Context(), time.Hour)
+		p.Drain(t.Context(), time.Hour, "server stopping")
 		if used, _ := p.Usage(); used != 0 || len(q.running) != 0 {
 			t.Errorf("after the drain %d slots are used, %d run", used, len(q.running))
 		}
@@ -283,7 +283,7 @@ func TestDrainCancelsWhatOutlivesTheGrace(t *testing.T) {
 		cancel()
 		<-done
 		start := time.Now()
-		p.Drain(t.Context(), 5*time.Second)
+		p.Drain(t.Context(), 5*time.Second, "server stopping")
 		if took := time.Since(start); took != 5*time.Second {
 			t.Errorf("the drain took %v", took)
 		}

@@ -87,7 +87,7 @@ func runOnce(t *testing.T, d scheduler.Draft, print func(out scheduler.OutputWri
 	<-told.ended
 	stop()
 	<-done
-	pool.Drain(ctx, time.Minute)
+	pool.Drain(ctx, time.Minute, "server stopping")
 	if e, err = store.Execution(ctx, e.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -214,6 +214,7 @@
     const selection = getSelection();
     if (selection && !selection.isCollapsed && el.contains(selection.anchorNode)) return true;
     if (document.activeElement?.matches("input, select, textarea") && el.contains(document.activeElement)) return true;
+    if (el.querySelector("[data-pick]:checked")) return true; // what was chosen stays chosen
     return Date.now() - pointer < 1200 && el.matches(":hover") && el.querySelector("[data-row]:hover") !== null;
   }
 
@@ -243,6 +244,20 @@
         (change.final && el.querySelector("[data-waits]"))) refresh(el); // why others wait is another reason now
     }
   }
+
+  // Lists in which several rows can be chosen.
+  document.addEventListener("change", (event) => {
+    const all = event.target.closest?.("[data-pick-all]");
+    const picks = [...document.querySelectorAll("[data-pick]")];
+    if (all) for (const pick of picks) pick.checked = all.checked;
+    if (!all && !event.target.matches?.("[data-pick]")) return;
+    const n = picks.filter((pick) => pick.checked).length;
+    for (const el of document.querySelectorAll("[data-pick-all]")) {
+      el.checked = n > 0 && n === picks.length;
+      el.indeterminate = n > 0 && n < picks.length;
+    }
+    for (const el of document.querySelectorAll("[data-picked]")) el.textContent = n ? `With the ${n} chosen:` : "With what is chosen:";
+  });
 
   const rows = () => [...document.querySelectorAll("[data-row]")];
 
@@ -281,6 +296,8 @@
         noticed({ job: cell.dataset.ofJob, known: $(cell.id) !== null, final: cell.dataset.final !== undefined });
       }
       if (patch.content.querySelector("#freeze")) refreshAll();
+      if (patch.content.querySelector("#tree-changed")) for (const el of document.querySelectorAll("[data-tree]")) refresh(el);
+      if (patch.content.querySelector("#workers-changed")) for (const el of document.querySelectorAll("[data-workers]")) refresh(el);
       for (const cell of [...patch.content.children]) if (!$(cell.id)) cell.remove();
       keepFocus();
       return patch.innerHTML;

@@ -1,0 +1,609 @@
+package scheduler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ExecutorTree is the kind of the jobs of the tree. Nothing here runs them: workers
+// take them.
+const ExecutorTree = "tree"
+
+// TreeName is the name of the Job of a job of the tree.
+func TreeName(num int64) string { return "tree-" + strconv.FormatInt(num, 10) }
+
+const settingAffinities = "tree.affinities"
+
+// Affinities returns the names of affinities.
+func (s *Service) Affinities(ctx context.Context) (a Affinities, err error) {
+	text, err := s.Store.Setting(ctx, settingAffinities)
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &a)
+	}
+	return a, err
+}
+
+// SetAffinities names bits, from 1; "" takes a name away. Other names are from now
+// on no affinities. It needs the role editor.
+func (s *Service) SetAffinities(ctx context.Context, by Principal, names map[int]string) error {
+	if err := authorize(by, Editor, "naming affinities"); err != nil {
+		return err
+	}
+	s.naming.Lock()
+	defer s.naming.Unlock()
+	defer s.forgetNames()
+	before, err := s.Affinities(ctx)
+	if err != nil {
+		return err
+	}
+	after := before
+	after.Listed = true
+	for n, name := range names {
+		if n < 1 {
+			return Invalid(strconv.Itoa(n), "affinities are numbered from 1 to %d", MaxAffinities)
+		}
+		if err := checkAffinity(strconv.Itoa(n), name); err != nil {
+			return err
+		}
+		if n <= MaxAffinities {
+			after.Names[n-1] = name
+		}
+	}
+	return s.Store.InTx(ctx, func(tx Tx) error {
+		if err := tx.PutSetting(ctx, settingAffinities, jsonOrEmpty(after)); err != nil {
+			return err
+		}
+		return tx.InsertAudit(ctx, s.audit(by, "affinity.name", "affinities", before.named(), after.named()))
+	})
+}
+
+// AffinityMask reads a list of affinities with commas. CodeInvalid, about field:
+// there is no such affinity.
+func (s *Service) AffinityMask(ctx context.Context, field, text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	s.naming.Lock()
+	defer s.naming.Unlock()
+	defer s.forgetNames()
+	a, err := s.Affinities(ctx)
+	if err != nil {
+		return 0, err
+	}
+	before := a
+	mask, err := a.mask(field, text)
+	if err != nil || a == before {
+		return mask, err
+	}
+	return mask, s.Store.InTx(ctx, func(tx Tx) error { return tx.PutSetting(ctx, settingAffinities, jsonOrEmpty(a)) })
+}
+
+// treeTx runs fn in one transaction that changes the tree, with an audit row, and
+// tells open pages.
+func (s *Service) treeTx(ctx context.Context, by Principal, action, object string, after any, fn func(tx Tx, fx *effects) error) error {
+	return s.inTx(ctx, func(tx Tx, fx *effects) error {
+		fx.tree = true
+		if err := fn(tx, fx); err != nil {
+			return err
+		}
+		return tx.InsertAudit(ctx, s.audit(by, action, object, nil, after))
+	})
+}
+
+// CreateTreeJob stores a job of the tree, or a group. It needs the role editor.
+// CodeInvalid: something of it is wrong, its parent for example; CodeConflict: it
+// would wait for itself.
+func (s *Service) CreateTreeJob(ctx context.Context, by Principal, d TreeDraft, dependsOn []int64) (TreeJob, error) {
+	if err := s.submitting(by, "creating a job"); err != nil {
+		return TreeJob{}, err
+	}
+	d.Normalize()
+	if err := d.Validate(); err != nil {
+		return TreeJob{}, err
+	}
+	var made TreeJob
+	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
+		fx.tree = true
+		num, err := tx.NextJobNum(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.intoGroup(ctx, tx, num, d.Parent); err != nil {
+			return err
+		}
+		job := s.jobOfTree(num, d.Title)
+		if err := tx.InsertJob(ctx, &job); err != nil {
+			return err
+		}
+		made = TreeJob{ID: job.ID, Num: job.Num, TreeDraft: d, State: TreeWaiting, Retry: d.Retries, Done: NoProgress}
+		if err := tx.InsertTree(ctx, made, dependsOn); err != nil {
+			return err
+		}
+		if err := s.noCircle(ctx, tx, made.Num, dependsOn); err != nil {
+			return err
+		}
+		return tx.InsertAudit(ctx, s.audit(by, "tree.create", job.Name, nil, auditTree(made, dependsOn)))
+	})
+	return made, err
+}
+
+// jobOfTree is the Job that a job of the tree hangs its executions on.
+func (s *Service) jobOfTree(num int64, title string) Job {
+	now := s.now()
+	d := Draft{Name: TreeName(num), DisplayName: cut(title, maxName), Enabled: true, Executor: ExecutorTree, Config: json.RawMessage("{}"), Concurrency: Allow}
+	d.Normalize()
+	return Job{ID: s.NewID(), Draft: d, Origin: OriginTree, Version: 1, LiveSince: now, CreatedAt: now, UpdatedAt: now}
+}
+
+// intoGroup refuses a parent that is no group, or is inside the job itself.
+func (s *Service) intoGroup(ctx context.Context, tx Tx, num, parent int64) error {
+	if parent == 0 {
+		return nil
+	}
+	list, err := tx.TreeJobs(ctx, []int64{parent})
+	switch {
+	case err != nil:
+		return err
+	case len(list) == 0:
+		return Invalid("parent", "there is no job %d", parent)
+	case !list[0].IsGroup():
+		return Invalid("parent", "job %d is no group: it has a command", parent)
+	}
+	inside, err := tx.TreeHolds(ctx, num, parent)
+	if inside {
+		return &Error{Code: CodeConflict, Message: "a group cannot be moved into itself", Fields: []FieldError{{"parent", fmt.Sprintf("%d is inside of %d", parent, num)}}}
+	}
+	return err
+}
+
+// noCircle refuses that a job depends on what cannot end before it.
+func (s *Service) noCircle(ctx context.Context, tx Tx, num int64, on []int64) error {
+	seen := map[int64]bool{}
+	for todo := slices.Clone(on); len(todo) > 0; {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		around, err := tx.TreeHolds(ctx, n, num)
+		if err != nil {
+			return err
+		}
+		within, err := tx.TreeHolds(ctx, num, n)
+		if err != nil {
+			return err
+		}
+		if around || within {
+			return &Error{Code: CodeConflict, Message: "a job cannot wait for itself", Fields: []FieldError{{
+				"dependencies", fmt.Sprintf("what job %d depends on cannot end before it does: job %d is in the circle", num, n),
+			}}}
+		}
+		required, err := tx.TreeRequires(ctx, n)
+		if err != nil {
+			return err
+		}
+		for _, e := range required {
+			todo = append(todo, e.Dependency)
+		}
+	}
+	return nil
+}
+
+// noCircleBelow looks at everything that waits differently since a job was moved.
+func (s *Service) noCircleBelow(ctx context.Context, tx Tx, num int64) error {
+	required, err := tx.TreeRequires(ctx, num)
+	if err != nil {
+		return err
+	}
+	on := map[int64][]int64{}
+	for _, e := range required {
+		on[e.Num] = append(on[e.Num], e.Dependency)
+	}
+	for n, list := range on {
+		if err := s.noCircle(ctx, tx, n, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TreeEdit is what changes of a job of the tree; nil fields stay.
+type TreeEdit struct {
+	Title, Command, Dir, Environment, User, URL, Progress *string
+	Priority, Affinity, Parent                            *int64
+	Timeout                                               *time.Duration
+	Retries                                               *int
+	Paused                                                *bool
+	State                                                 *TreeState // waiting starts it, paused pauses it; finished and error say so
+	DependsOn                                             *[]int64
+}
+
+// Apply changes a draft.
+func (e *TreeEdit) Apply(d *TreeDraft) {
+	set(&d.Title, e.Title)
+	set(&d.Command, e.Command)
+	set(&d.Dir, e.Dir)
+	set(&d.Environment, e.Environment)
+	set(&d.User, e.User)
+	set(&d.URL, e.URL)
+	set(&d.Progress, e.Progress)
+	set(&d.Priority, e.Priority)
+	set(&d.Affinity, e.Affinity)
+	set(&d.Parent, e.Parent)
+	set(&d.Timeout, e.Timeout)
+	set(&d.Retries, e.Retries)
+	set(&d.Paused, e.Paused)
+}
+
+func set[T any](field, to *T) {
+	if to != nil {
+		*field = *to
+	}
+}
+
+// EditTreeJobs changes jobs of the tree, all or none; those that do not exist are
+// passed over. It needs the role editor. CodeInvalid: a change is wrong;
+// CodeConflict: a job would wait for itself, or be inside itself.
+func (s *Service) EditTreeJobs(ctx context.Context, by Principal, edits map[int64]TreeEdit) error {
+	if err := s.submitting(by, "changing a job"); err != nil {
+		return err
+	}
+	nums := make([]int64, 0, len(edits))
+	for num := range edits {
+		nums = append(nums, num)
+	}
+	slices.Sort(nums)
+	return s.treeTx(ctx, by, "tree.update", treeObjects(nums), auditEdits(edits), func(tx Tx, fx *effects) error {
+		for _, num := range nums {
+			if err := s.editTree(ctx, tx, fx, by, num, edits[num]); err != nil {
+				return aboutJob(num, err)
+			}
+		}
+		return nil
+	})
+}
+
+// aboutJob says which of several jobs an error is about.
+func aboutJob(num int64, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || len(e.Fields) == 0 {
+		return err
+	}
+	named := *e
+	named.Fields = slices.Clone(e.Fields)
+	for i := range named.Fields {
+		named.Fields[i].Message += fmt.Sprintf(" (job %d)", num)
+	}
+	return &named
+}
+
+func (s *Service) editTree(ctx context.Context, tx Tx, fx *effects, by Principal, num int64, e TreeEdit) error {
+	list, err := tx.TreeJobs(ctx, []int64{num})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	was := list[0]
+	is := was
+	e.Apply(&is.TreeDraft)
+	is.Normalize()
+	if err := is.Validate(); err != nil {
+		return err
+	}
+	if was.IsGroup() != is.IsGroup() {
+		return Invalid("command", "a job cannot become a group, nor a group a job")
+	}
+	if is.Parent != was.Parent {
+		if err := s.intoGroup(ctx, tx, num, is.Parent); err != nil {
+			return err
+		}
+	}
+	if is.Retries != was.Retries {
+		is.Retry = is.Retries
+	}
+	if is.State == TreeWorking && is.Timeout != was.Timeout {
+		is.Deadline = time.Time{}
+		if is.Timeout > 0 {
+			is.Deadline = is.StartedAt.Add(is.Timeout)
+		}
+	}
+	if e.State != nil {
+		if err := s.setTreeState(ctx, tx, fx, by, &is, *e.State); err != nil {
+			return err
+		}
+	} else if is.Paused && is.State == TreeWorking && !is.IsGroup() {
+		if err := s.endTreeRun(ctx, tx, fx, &is, "paused by "+by.Name); err != nil {
+			return err
+		}
+	}
+	if err := tx.UpdateTree(ctx, TreeChange{was, is}); err != nil {
+		return err
+	}
+	if is.Title != was.Title {
+		if err := s.retitle(ctx, tx, is); err != nil {
+			return err
+		}
+	}
+	if e.DependsOn != nil {
+		if err := s.setTreeDependencies(ctx, tx, num, *e.DependsOn); err != nil {
+			return err
+		}
+	}
+	if is.Parent != was.Parent {
+		return s.noCircleBelow(ctx, tx, num)
+	}
+	return nil
+}
+
+// retitle gives the Job the title too.
+func (s *Service) retitle(ctx context.Context, tx Tx, j TreeJob) error {
+	job, err := tx.Job(ctx, j.ID)
+	if err != nil {
+		return err
+	}
+	job.DisplayName, job.Version, job.UpdatedAt = cut(j.Title, maxName), job.Version+1, s.now()
+	return tx.UpdateJob(ctx, job)
+}
+
+func (s *Service) setTreeState(ctx context.Context, tx Tx, fx *effects, by Principal, j *TreeJob, to TreeState) error {
+	words := map[TreeState]string{TreeWaiting: "started again", TreePaused: "paused", TreeFinished: "called finished", TreeError: "called wrong"}[to]
+	switch {
+	case words == "":
+		return Invalid("state", "cannot be set to %q; WAITING starts a job, PAUSED pauses it, FINISHED and ERROR end it", cut(string(to), 40))
+	case to != TreeWaiting && to != TreePaused && j.IsGroup():
+		return Invalid("state", "of a group follows from its jobs; it can be started or paused")
+	}
+	if j.State == TreeWorking && !j.IsGroup() {
+		if err := s.endTreeRun(ctx, tx, fx, j, words+" by "+by.Name); err != nil {
+			return err
+		}
+	}
+	switch to {
+	case TreeWaiting:
+		j.restart()
+	case TreePaused:
+		j.Paused = true
+	default:
+		j.State = to
+	}
+	return nil
+}
+
+// endTreeRun ends what j runs without an outcome.
+func (s *Service) endTreeRun(ctx context.Context, tx Tx, fx *effects, j *TreeJob, reason string) error {
+	now := s.now()
+	j.leave(now)
+	return s.finishTreeRun(ctx, tx, fx, j, Execution{State: Cancelled, Reason: reason})
+}
+
+// finishTreeRun stores how j's run ended.
+func (s *Service) finishTreeRun(ctx context.Context, tx Tx, fx *effects, j *TreeJob, e Execution) error {
+	e.ID, e.JobID, e.FinishedAt = j.Execution, j.ID, s.now()
+	fx.reread = append(fx.reread, e.ID)
+	return tx.Finish(ctx, e, Running)
+}
+
+// SetTreeDependencies replaces what a job of the tree depends on; jobs that do not
+// exist are passed over. It needs the role editor. CodeConflict: it would wait for
+// itself.
+func (s *Service) SetTreeDependencies(ctx context.Context, by Principal, num int64, on []int64) error {
+	if err := s.submitting(by, "changing a job"); err != nil {
+		return err
+	}
+	return s.treeTx(ctx, by, "tree.depend", TreeName(num), map[string]any{"dependencies": on}, func(tx Tx, _ *effects) error {
+		return s.setTreeDependencies(ctx, tx, num, on)
+	})
+}
+
+func (s *Service) setTreeDependencies(ctx context.Context, tx Tx, num int64, on []int64) error {
+	if err := s.noCircle(ctx, tx, num, on); err != nil {
+		return err
+	}
+	return tx.SetTreeDependencies(ctx, num, on)
+}
+
+// StartTreeJobs lets jobs of the tree run, whatever they came to; of a group it
+// ends the pause. It needs the role operator.
+func (s *Service) StartTreeJobs(ctx context.Context, by Principal, nums []int64) error {
+	return s.switchTree(ctx, by, "tree.start", "starting a job", nums, TreeWaiting)
+}
+
+// PauseTreeJobs keeps jobs of the tree, and what is in groups of them, from being
+// taken; what runs is ended and waits. It needs the role operator.
+func (s *Service) PauseTreeJobs(ctx context.Context, by Principal, nums []int64) error {
+	return s.switchTree(ctx, by, "tree.pause", "pausing a job", nums, TreePaused)
+}
+
+func (s *Service) switchTree(ctx context.Context, by Principal, action, what string, nums []int64, to TreeState) error {
+	if err := authorize(by, Operator, what); err != nil {
+		return err
+	}
+	return s.treeTx(ctx, by, action, treeObjects(nums), nums, func(tx Tx, fx *effects) error {
+		list, err := tx.TreeJobs(ctx, nums)
+		if err != nil {
+			return err
+		}
+		var changes []TreeChange
+		for _, was := range once(list) {
+			is := was
+			if err := s.setTreeState(ctx, tx, fx, by, &is, to); err != nil {
+				return err
+			}
+			changes = append(changes, TreeChange{was, is})
+		}
+		return tx.UpdateTree(ctx, changes...)
+	})
+}
+
+// once returns each job of a list once.
+func once(list []TreeJob) []TreeJob {
+	seen := map[int64]bool{}
+	return slices.DeleteFunc(list, func(j TreeJob) bool {
+		again := seen[j.Num]
+		seen[j.Num] = true
+		return again
+	})
+}
+
+// ResetTreeJobs makes jobs of the tree, and all that is in groups of them, wait as
+// if they had not run; with onlyErrors only those that went wrong. What runs is ended.
+// It needs the role operator.
+func (s *Service) ResetTreeJobs(ctx context.Context, by Principal, nums []int64, onlyErrors bool) error {
+	if err := authorize(by, Operator, "resetting a job"); err != nil {
+		return err
+	}
+	action := "tree.reset"
+	if onlyErrors {
+		action = "tree.reset-errors"
+	}
+	return s.treeTx(ctx, by, action, treeObjects(nums), nums, func(tx Tx, fx *effects) error {
+		list, err := tx.TreeJobs(ctx, nums)
+		if err != nil {
+			return err
+		}
+		for _, j := range list {
+			below, err := tx.TreeBelow(ctx, j.Num)
+			if err != nil {
+				return err
+			}
+			list = append(list, below...)
+		}
+		var changes []TreeChange
+		for _, was := range once(list) {
+			if was.IsGroup() || (onlyErrors && was.State != TreeError) {
+				continue
+			}
+			is := was
+			if is.State == TreeWorking {
+				if err := s.endTreeRun(ctx, tx, fx, &is, "reset by "+by.Name); err != nil {
+					return err
+				}
+			}
+			is.reset()
+			changes = append(changes, TreeChange{was, is})
+		}
+		return tx.UpdateTree(ctx, changes...)
+	})
+}
+
+// DeleteTreeJobs deletes jobs of the tree with all that is in groups of them; what
+// runs is ended, and what depended on them does not any more. It needs the role
+// editor.
+func (s *Service) DeleteTreeJobs(ctx context.Context, by Principal, nums []int64) error {
+	if err := authorize(by, Editor, "deleting a job"); err != nil {
+		return err
+	}
+	return s.treeTx(ctx, by, "tree.delete", treeObjects(nums), nums, func(tx Tx, fx *effects) error {
+		for _, num := range nums {
+			if err := s.deleteTree(ctx, tx, fx, by, num); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Service) deleteTree(ctx context.Context, tx Tx, fx *effects, by Principal, num int64) error {
+	list, err := tx.TreeJobs(ctx, []int64{num})
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	below, err := tx.TreeBelow(ctx, num)
+	if err != nil {
+		return err
+	}
+	list = append(list, below...)
+	for i := range list {
+		if j := &list[i]; !j.IsGroup() && j.State == TreeWorking {
+			if err := s.finishTreeRun(ctx, tx, fx, j, Execution{State: Cancelled, Reason: "job deleted by " + by.Name}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := tx.DeleteTree(ctx, num); err != nil {
+		return err
+	}
+	for _, j := range list {
+		if err := tx.DeleteJob(ctx, j.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// treeObjects names jobs in an audit row.
+func treeObjects(nums []int64) string {
+	switch len(nums) {
+	case 0:
+		return "no job"
+	case 1:
+		return TreeName(nums[0])
+	default:
+		return fmt.Sprintf("%d jobs of the tree", len(nums))
+	}
+}
+
+// auditedTree is a job of the tree in an audit row. Variables may hold secrets:
+// only their names are told.
+type auditedTree struct {
+	TreeDraft
+	Environment  []string `json:",omitempty"`
+	Dependencies []int64  `json:",omitempty"`
+}
+
+func auditTree(j TreeJob, on []int64) auditedTree {
+	return auditedTree{TreeDraft: j.TreeDraft, Environment: variableNames(j.Environment), Dependencies: on}
+}
+
+func variableNames(environment string) (names []string) {
+	for line := range strings.SplitSeq(environment, "\n") {
+		if name, _, _ := strings.Cut(line, "="); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// auditEdits is what changed in an audit row.
+func auditEdits(edits map[int64]TreeEdit) any {
+	all := make(map[int64]map[string]any, len(edits))
+	for num, e := range edits {
+		m := map[string]any{}
+		for name, v := range map[string]*string{"title": e.Title, "command": e.Command, "dir": e.Dir, "user": e.User, "url": e.URL, "progress_pattern": e.Progress} {
+			if v != nil {
+				m[name] = *v
+			}
+		}
+		for name, v := range map[string]*int64{"priority": e.Priority, "affinity": e.Affinity, "parent": e.Parent} {
+			if v != nil {
+				m[name] = *v
+			}
+		}
+		if e.Environment != nil {
+			m["environment"] = variableNames(*e.Environment)
+		}
+		if e.Timeout != nil {
+			m["timeout"] = e.Timeout.String()
+		}
+		if e.Retries != nil {
+			m["retry"] = *e.Retries
+		}
+		if e.Paused != nil {
+			m["paused"] = *e.Paused
+		}
+		if e.State != nil {
+			m["state"] = *e.State
+		}
+		if e.DependsOn != nil {
+			m["dependencies"] = *e.DependsOn
+		}
+		all[num] = m
+	}
+	return all
+}

@@ -1,0 +1,259 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// treeNames are the names of affinities as they were read last: polls need them all
+// the time.
+type treeNames struct {
+	mu sync.Mutex
+	at time.Time
+	Affinities
+}
+
+// namesAge is how long names that were read are good, should another server change
+// them.
+const namesAge = 2 * time.Second
+
+func (s *Service) affinityNames(ctx context.Context) (Affinities, error) {
+	n := &s.names
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now := s.now(); now.Sub(n.at).Abs() >= namesAge {
+		a, err := s.Affinities(ctx)
+		if err != nil {
+			return a, err
+		}
+		n.Affinities, n.at = a, now
+	}
+	return n.Affinities, nil
+}
+
+// forgetNames makes the next poll read the names.
+func (s *Service) forgetNames() {
+	s.names.mu.Lock()
+	defer s.names.mu.Unlock()
+	s.names.at = time.Time{}
+}
+
+// TreePing is what a worker that takes jobs of the tree says each time.
+type TreePing struct {
+	Worker string
+	About  *WorkerAbout // nil: as it said before
+}
+
+// greetTree notes that such a worker lives, and lets it in when it was not known;
+// goes: what it runs goes on then.
+func (s *Service) greetTree(ctx context.Context, token WorkerToken, p TreePing, goes bool) error {
+	ws, known, err := s.CurrentSession(ctx, token, p.Worker)
+	if err != nil {
+		return err
+	}
+	if !known {
+		var about WorkerAbout
+		set(&about, p.About)
+		ws, err = s.ConnectWorker(ctx, token, Hello{Name: p.Worker, Kind: WorkerCoalition, Slots: 1, About: about, Goes: goes})
+		if err != nil {
+			return err
+		}
+		var rules string
+		err = s.Store.InTx(ctx, func(tx Tx) (err error) {
+			rules, err = tx.GreetTreeWorker(ctx, p.Worker, s.now())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if rules != "" {
+			if _, err := s.setRules(ctx, p.Worker, rules); err != nil {
+				return err
+			}
+		}
+	}
+	if p.About == nil {
+		return s.heard(ctx, ws)
+	}
+	_, err = s.WorkerBeat(ctx, ws, Beat{About: *p.About})
+	return err
+}
+
+func (s *Service) setRules(ctx context.Context, worker, text string) (Worker, error) {
+	w, err := s.Worker(ctx, worker)
+	if err != nil {
+		return w, err
+	}
+	r := WorkerRules{Sleep: w.Sleep}
+	for line := range strings.SplitSeq(text, "\n") {
+		r.Rules = append(r.Rules, splitNames(line))
+	}
+	return s.SetWorkerRules(ctx, Server, worker, r)
+}
+
+func splitNames(line string) (names []string) {
+	for name := range strings.SplitSeq(line, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// PollTree gives a worker the job of the tree that is next for it; ok=false: there
+// is none, or it is to get none. A poll that finds nothing writes nothing.
+func (s *Service) PollTree(ctx context.Context, token WorkerToken, p TreePing) (j TreeJob, ok bool, err error) {
+	if err := s.greetTree(ctx, token, p, false); err != nil {
+		return j, false, err
+	}
+	f := &s.fleet
+	f.mu.Lock()
+	m := f.members[p.Worker]
+	takes := m != nil && m.takes(s.now())
+	var rules [][]string
+	if m != nil {
+		rules = m.Rules
+	}
+	f.mu.Unlock()
+	if !takes {
+		return j, false, s.LeaveTreeJobs(ctx, p.Worker, "its worker began anew")
+	}
+	names, err := s.affinityNames(ctx)
+	if err != nil {
+		return j, false, err
+	}
+	masks := make([]int64, 0, len(rules))
+	for _, rule := range rules {
+		masks = append(masks, names.offered(rule))
+	}
+	return s.TakeTreeJob(ctx, p.Worker, masks)
+}
+
+// offered is the mask of a worker's rule; names that are none any more offer
+// nothing.
+func (a *Affinities) offered(rule []string) (mask int64) {
+	for _, name := range rule {
+		one := *a
+		one.Listed = true
+		if bit, err := one.mask("", name); err == nil {
+			mask |= bit
+		}
+	}
+	return mask
+}
+
+// BeatTree takes a heartbeat of a worker that runs a job of the tree: see
+// BeatTreeJob.
+func (s *Service) BeatTree(ctx context.Context, token WorkerToken, p TreePing, num int64, output []byte) (goesOn bool, err error) {
+	if err := s.greetTree(ctx, token, p, true); err != nil {
+		return false, err
+	}
+	return s.BeatTreeJob(ctx, p.Worker, num, output)
+}
+
+// EndTree takes the end of a job of the tree: see EndTreeJob.
+func (s *Service) EndTree(ctx context.Context, token WorkerToken, p TreePing, num int64, code int) (ended bool, err error) {
+	if err := s.greetTree(ctx, token, p, true); err != nil {
+		return false, err
+	}
+	return s.EndTreeJob(ctx, p.Worker, num, code)
+}
+
+// SetTreeRules says in which order a worker takes what demands affinities, a line
+// for each rule; of one that is not known it is kept. It needs the role editor.
+// CodeInvalid: there is no such affinity.
+func (s *Service) SetTreeRules(ctx context.Context, by Principal, worker, text string) error {
+	if err := authorize(by, Editor, "changing a worker"); err != nil {
+		return err
+	}
+	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
+	lines := strings.Split(text, "\n")
+	if len(lines) > maxWorkerRules {
+		return Invalid("affinity", "at most %d lines", maxWorkerRules)
+	}
+	for _, line := range lines {
+		if _, err := s.AffinityMask(ctx, "affinity", line); err != nil {
+			return err
+		}
+	}
+	err := s.Store.InTx(ctx, func(tx Tx) error {
+		if err := tx.KeepTreeRules(ctx, worker, text); err != nil {
+			return err
+		}
+		return tx.InsertAudit(ctx, s.audit(by, "worker.rules", worker, nil, map[string]string{"affinity": text}))
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.setRules(ctx, worker, text)
+	if CodeOf(err) == CodeNotFound {
+		return nil
+	}
+	return err
+}
+
+// StopTreeWorkers lets workers get nothing new, and what they run of the tree waits
+// again; those that are not known are passed over. It needs the role operator.
+func (s *Service) StopTreeWorkers(ctx context.Context, by Principal, names []string) error {
+	for _, name := range names {
+		_, err := s.SetWorkerMode(ctx, by, name, WorkerDraining)
+		if err == nil {
+			err = s.LeaveTreeJobs(ctx, name, "worker stopped by "+by.Name)
+		}
+		if err != nil && CodeOf(err) != CodeNotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// SwitchTreeWorkers lets workers get jobs, or nothing new; those that are not known
+// are passed over. It needs the role operator.
+func (s *Service) SwitchTreeWorkers(ctx context.Context, by Principal, names []string, active bool) error {
+	mode := WorkerDraining
+	if active {
+		mode = WorkerActive
+	}
+	for _, name := range names {
+		if _, err := s.SetWorkerMode(ctx, by, name, mode); err != nil && CodeOf(err) != CodeNotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// ForgetTreeWorkers forgets workers; those that are not known are passed over. It
+// needs the role admin.
+func (s *Service) ForgetTreeWorkers(ctx context.Context, by Principal, names []string) error {
+	for _, name := range names {
+		if err := s.ForgetWorker(ctx, by, name); err != nil && CodeOf(err) != CodeNotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// TreeFleet lists the workers that take jobs of the tree, by name.
+func (s *Service) TreeFleet(ctx context.Context) ([]Worker, error) {
+	all, err := s.Workers(ctx)
+	return slices.DeleteFunc(all, func(w Worker) bool { return w.Kind != WorkerCoalition }), err
+}
+
+// LookAfterTree runs until ctx ends: it ends what works longer than its timeout.
+func (s *Service) LookAfterTree(ctx context.Context) {
+	every := time.NewTicker(2 * time.Second)
+	defer every.Stop()
+	for {
+		if err := s.EndOverdueTreeJobs(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("end what works too long", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}
