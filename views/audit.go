@@ -1,8 +1,6 @@
 package views
 
 import (
-	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 
@@ -123,37 +121,9 @@ func auditLink(a *scheduler.AuditEntry) string {
 	return ""
 }
 
-// auditChange is one key that a change made different.
-type auditChange struct {
-	Key, Before, After string
-	Was, Is            bool // there is a value before, after
-}
-
-// auditChanges are what a row changed, key by key. Keys of objects have dots.
-func auditChanges(a *scheduler.AuditEntry) []auditChange {
-	before, after := flat(a.Before), flat(a.After)
-	keys := slices.Collect(maps.Keys(before))
-	for k := range after {
-		if _, ok := before[k]; !ok {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	var changes []auditChange
-	for _, k := range keys {
-		was, hadIt := before[k]
-		is, hasIt := after[k]
-		if was == is && hadIt == hasIt || k == "version" || ofRun(a, k) {
-			continue
-		}
-		changes = append(changes, auditChange{k, was, is, hadIt, hasIt})
-	}
-	return changes
-}
-
-// ofRun reports whether a key says of a run what its row says anyway.
-func ofRun(a *scheduler.AuditEntry, key string) bool {
-	return auditExecution(a) != "" && (key == "job" || key == "title" || key == "execution")
+// auditChanges are what a row changed, key by key. The version changes with each.
+func auditChanges(a *scheduler.AuditEntry) []scheduler.Difference {
+	return slices.DeleteFunc(scheduler.Differences(a.Before, a.After), func(d scheduler.Difference) bool { return d.Key == "version" })
 }
 
 // auditExecution is the execution that a row is about, "" when it is about none.
@@ -161,59 +131,10 @@ func auditExecution(a *scheduler.AuditEntry) string {
 	if a.Action != "job.run" && !strings.HasPrefix(a.Action, "execution.") {
 		return ""
 	}
-	return flat(a.After)["execution"]
-}
-
-// flat is a JSON value as texts by their keys.
-func flat(text string) map[string]string {
-	out := map[string]string{}
-	var v any
-	if text != "" && json.Unmarshal([]byte(text), &v) == nil {
-		flatten(out, "", v)
-	}
-	return out
-}
-
-// listWords is a list as people read it: of schedules their texts, of anything else
-// its JSON.
-func listWords(list []any) string {
-	texts := make([]string, len(list))
-	for i, item := range list {
-		s, ok := item.(map[string]any)
-		text, has := s["text"].(string)
-		if !ok || !has {
-			b, err := json.Marshal(list)
-			if err != nil {
-				return ""
-			}
-			return string(b)
-		}
-		texts[i] = text
-		if zone, ok := s["zone"].(string); ok {
-			texts[i] += " (" + zone + ")"
+	for _, d := range scheduler.Differences("", a.After) {
+		if d.Key == "execution" {
+			return *d.After
 		}
 	}
-	return strings.Join(texts, "; ")
-}
-
-func flatten(out map[string]string, key string, v any) {
-	switch v := v.(type) {
-	case nil:
-	case map[string]any:
-		for k, inner := range v {
-			if key != "" {
-				k = key + "." + k
-			}
-			flatten(out, k, inner)
-		}
-	case string:
-		out[key] = v
-	case []any:
-		out[key] = listWords(v)
-	default:
-		b, err := json.Marshal(v)
-		if err == nil {
-			out[key] = string(b)
-		}
-	}
+	return ""
 }
