@@ -74,7 +74,7 @@ func (d *doors) dkronAddress() (host string, port int) {
 }
 
 // listenApart opens what the flags ask for. Nothing is answered before serveApart.
-func (a *app) listenApart() error {
+func (a *app) listenApart(ctx context.Context) error {
 	for _, door := range []struct {
 		api, address string
 		dialect      func(httpkit.Doorman) httpkit.Dialect
@@ -86,7 +86,7 @@ func (a *app) listenApart() error {
 		if door.address == "" {
 			continue
 		}
-		listener, err := net.Listen("tcp", door.address)
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", door.address)
 		if err != nil {
 			return fmt.Errorf("--%s-listen: %w", door.api, err)
 		}

@@ -148,13 +148,13 @@ func (a *app) start(ctx context.Context, con *console) error {
 	if lost > 0 {
 		a.service.Log.Warn("executions were running when the server stopped", "lost", lost)
 	}
-	listener, err := net.Listen("tcp", a.flags.address())
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.flags.address())
 	if err != nil {
 		return err
 	}
 	url := "http://" + listener.Addr().String()
 	a.doors.pages.Store(tcpAddr(listener))
-	err = a.listenApart()
+	err = a.listenApart(ctx)
 	if err == nil {
 		err = a.startConfiguration(ctx)
 	}

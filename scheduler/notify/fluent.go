@@ -51,7 +51,7 @@ func sendFluent(ctx context.Context, n scheduler.Notification, c fluentConfig) e
 	if err != nil {
 		return fmt.Errorf("no Fluent daemon: %w", err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	e := &n.Execution
 	return client.PostWithTime(cmp.Or(c.Tag, os.Getenv("FLUENTBIT_TAG"), "dkron"), e.FinishedAt, map[string]any{
 		"job_name": e.JobName, "execution": e.ID, "group": e.Group, "attempt": e.Attempt, "node_name": e.Worker,

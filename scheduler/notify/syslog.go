@@ -58,7 +58,7 @@ func sendSyslog(ctx context.Context, n scheduler.Notification, c syslogConfig) e
 	if err != nil {
 		return fmt.Errorf("no syslog daemon: %w", err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	write := w.Info
 	if n.Execution.State != scheduler.Succeeded {
 		write = w.Err
