@@ -47,6 +47,7 @@ type member struct {
 type cutting struct {
 	reason string
 	after  func(*Worker)
+	anew   bool // because it, or another under its name, connects
 }
 
 // poll is a claim that waits for something to do.
@@ -386,9 +387,13 @@ func (f *fleet) drop(p *poll) {
 	}
 }
 
-// member returns the worker of a session, which was just heard of.
+// member returns the worker of a session, which was just heard of. ErrFenced,
+// ErrReplaced: see there.
 func (f *fleet) member(ws WorkerSession, now time.Time) (*member, error) {
 	m := f.members[ws.Name]
+	if m != nil && m.Presence == WorkerOnline && (m.cut == nil && ws.Epoch < m.Epoch || m.cut != nil && m.cut.anew) {
+		return nil, ErrReplaced
+	}
 	if m == nil || m.Kind == WorkerServer || m.cut != nil || m.Epoch != ws.Epoch || m.Token != ws.Token || m.Presence != WorkerOnline {
 		return nil, ErrFenced
 	}

@@ -3,6 +3,7 @@ package scheduler_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -250,7 +251,9 @@ func TestWorkerFence(t *testing.T) {
 		f.wantState(id, scheduler.Lost, "lost: worker w was not heard of for 25s")
 		f.code(f.finish(ws, id, good), scheduler.CodeConflict)
 		_, err := f.beat(ws, id)
-		f.code(err, scheduler.CodeConflict)
+		if !errors.Is(err, scheduler.ErrFenced) {
+			t.Errorf("a beat gets %v", err)
+		}
 		_, err = f.service.WorkerClaim(bg, ws, scheduler.ClaimAsk{Limit: 1})
 		f.code(err, scheduler.CodeConflict)
 		f.code(f.service.WorkerOutput(bg, ws, id, scheduler.Output{}, 1), scheduler.CodeConflict)
@@ -290,7 +293,9 @@ func TestWorkerRestart(t *testing.T) {
 		}()
 		synctest.Wait()
 		f.connect("w")
-		f.code(<-waits, scheduler.CodeConflict)
+		if err := <-waits; !errors.Is(err, scheduler.ErrReplaced) {
+			t.Errorf("the one before hears %v", err)
+		}
 		f.wantState(id, scheduler.Lost, "connected anew")
 		f.code(f.finish(old, id, good), scheduler.CodeConflict)
 

@@ -13,6 +13,10 @@ import (
 // time: it has to let go of what it runs, and connect again.
 var ErrFenced = &Error{Code: CodeConflict, Message: "the server does not count on this worker any more: end what runs, and connect again"}
 
+// ErrReplaced is what a worker gets in whose place another connected under the same
+// name: were it to connect again, the two would take each other's place for ever.
+var ErrReplaced = &Error{Code: CodeConflict, Message: "another worker connected under this name; give each its own"}
+
 var errWorkerToken = &Error{Code: CodeUnauthenticated, Message: "the worker token is unknown or revoked"}
 
 // tokenAge is how long a token that was looked up is good, should another process
@@ -115,7 +119,7 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 	}
 	now := s.now()
 	m.goes = h.Goes
-	err := s.cutOff(ctx, m, cutting{"lost: worker " + h.Name + " connected anew while it ran", func(w *Worker) {
+	err := s.cutOff(ctx, m, cutting{reason: "lost: worker " + h.Name + " connected anew while it ran", anew: true, after: func(w *Worker) {
 		w.Kind, w.Token, w.Presence = h.Kind, token.ID, WorkerOnline
 		w.Tags, w.Slots, w.About = h.Tags, h.Slots, h.About
 		w.ConnectedAt, w.SeenAt = now, now
@@ -558,7 +562,7 @@ func (s *Service) endSession(ctx context.Context, ws WorkerSession, reason strin
 	if err != nil {
 		return err
 	}
-	return s.cutOff(ctx, m, cutting{reason, after}, "")
+	return s.cutOff(ctx, m, cutting{reason: reason, after: after}, "")
 }
 
 // seenEvery is how often the store learns when workers were last heard of.
@@ -586,7 +590,7 @@ func (s *Service) LookAfter(ctx context.Context) error {
 			ends = append(ends, end{m, *m.cut})
 		case m.Kind != WorkerServer && m.Presence == WorkerOnline && silent >= m.lostAfter():
 			reason := "lost: worker " + m.Name + " was not heard of for " + silent.Round(time.Second).String()
-			ends = append(ends, end{m, cutting{reason, func(w *Worker) { w.Presence = WorkerLost }}})
+			ends = append(ends, end{m, cutting{reason: reason, after: func(w *Worker) { w.Presence = WorkerLost }}})
 		}
 		if asleep := m.Sleep.At(now); asleep != m.asleep {
 			m.asleep = asleep

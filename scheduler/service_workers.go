@@ -81,8 +81,8 @@ func (s *Service) RevokeWorkerToken(ctx context.Context, by Principal, id string
 	var all []error
 	for _, m := range cut {
 		all = append(all, s.cutOff(ctx, m, cutting{
-			"lost: the token of worker " + m.Name + " was revoked by " + by.Name,
-			func(w *Worker) { w.Presence = WorkerOffline },
+			reason: "lost: the token of worker " + m.Name + " was revoked by " + by.Name,
+			after:  func(w *Worker) { w.Presence = WorkerOffline },
 		}, ""))
 	}
 	return errors.Join(all...)
@@ -255,7 +255,7 @@ func (s *Service) changeWorker(ctx context.Context, by Principal, need Role, nam
 		if err := s.Store.InTx(ctx, func(tx Tx) error { return tx.InsertAudit(ctx, entry) }); err != nil {
 			return Worker{}, err
 		}
-		err := s.cutOff(ctx, m, cutting{"lost: worker " + name + " was disconnected by " + by.Name, func(w *Worker) {
+		err := s.cutOff(ctx, m, cutting{reason: "lost: worker " + name + " was disconnected by " + by.Name, after: func(w *Worker) {
 			w.Mode = WorkerDisconnected
 			if w.Presence == WorkerOnline {
 				w.Presence = WorkerOffline

@@ -196,6 +196,22 @@ func TestWorkerOutlivesTheServer(t *testing.T) {
 	}
 }
 
+// TestWorkersOfOneName: the later one takes the place, and the one before ends
+// rather than taking it back.
+func TestWorkersOfOneName(t *testing.T) {
+	s := serve(t, t.TempDir())
+	file, _ := s.workerToken()
+	first, log := startWorker(t, s.url, file, "twin", "--tags", "one")
+	s.untilWorker("twin", "online")
+	startWorker(t, s.url, file, "twin", "--tags", "two")
+	if err := first.Wait(); err == nil || !strings.Contains(log.String(), "another worker connected under this name") {
+		t.Errorf("%v\n%s", err, log)
+	}
+	if w := s.untilWorker("twin", "online"); strings.Join(w.Tags, " ") != "two" {
+		t.Errorf("what is left is %+v", w)
+	}
+}
+
 func TestWorkerIsRefused(t *testing.T) {
 	s := serve(t, t.TempDir())
 	file, _ := s.workerToken()

@@ -43,8 +43,11 @@ func (a *API) Error(c echo.Context, err error) {
 		status = statuses[domain.Code]
 	}
 	out := remote.Problem{Error: remote.ProblemBody{Code: string(domain.Code), Message: domain.Message}}
-	if errors.Is(err, scheduler.ErrFenced) {
+	switch {
+	case errors.Is(err, scheduler.ErrFenced):
 		out.Error.Code = remote.CodeFenced
+	case errors.Is(err, scheduler.ErrReplaced):
+		out.Error.Code = remote.CodeReplaced
 	}
 	for _, f := range domain.Fields {
 		if out.Error.Fields == nil {

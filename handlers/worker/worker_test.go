@@ -141,6 +141,7 @@ func TestRefusals(t *testing.T) {
 		"unknown stream": {"/worker/v1/output", "bfw_right", `{"append":{"first_line":1,"data":"YQ==","pieces":[1,3,0]}}`, nil, 422, `"pieces":`},
 		"too large":      {"/worker/v1/output", "bfw_right", `{"execution":"` + strings.Repeat("x", 2<<20) + `"}`, nil, 413, `"code":"too_large"`},
 		"fenced":         {"/worker/v1/beat", "bfw_right", "{}", scheduler.ErrFenced, 409, `"code":"fenced"`},
+		"replaced":       {"/worker/v1/beat", "bfw_right", "{}", scheduler.ErrReplaced, 409, `"code":"replaced"`},
 		"a conflict":     {"/worker/v1/beat", "bfw_right", "{}", scheduler.Errorf(scheduler.CodeConflict, "x"), 409, `"code":"conflict"`},
 		"inside":         {"/worker/v1/beat", "bfw_right", "{}", errors.New("secret"), 500, `"code":"internal"`},
 	} {

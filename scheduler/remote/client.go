@@ -191,6 +191,10 @@ func (c *Client) beat(ctx context.Context) error {
 	defer cancel()
 	in := BeatIn{WaitMS: beatWait.Milliseconds(), Running: []string{}, Stopping: []string{}}
 	c.mu.Lock()
+	if c.epoch == 0 {
+		c.mu.Unlock()
+		return nil // it ended meanwhile
+	}
 	in.Session = Session{c.Name, c.epoch}
 	in.Leaving, in.SkewMS = c.leaving, c.ahead.Milliseconds()
 	c.beats++
@@ -283,6 +287,8 @@ func (c *Client) Claim(ctx context.Context, w scheduler.Worker, limit int) ([]sc
 			if ctx.Err() != nil {
 				return nil, nil
 			}
+		case errors.As(err, &p) && p.final() && ctx.Err() != nil:
+			return nil, nil
 		default:
 			c.Log.Debug("claim executions", "error", err)
 			sleep(asking, pause.next())
@@ -335,9 +341,15 @@ func (c *Client) claim(asking, working context.Context, limit int) ([]scheduler.
 // look ends the session when an answer says that it is over.
 func (c *Client) look(err error, epoch int64) {
 	var p *Error
-	if errors.As(err, &p) && (p.Code == CodeFenced || p.Code == string(scheduler.CodeUnauthenticated)) {
+	if !errors.As(err, &p) {
+		return
+	}
+	switch p.Code {
+	case CodeFenced:
 		c.fenced(epoch)
-		signal(c.wake) // Run finds out what comes next
+		signal(c.wake)
+	case CodeReplaced, string(scheduler.CodeUnauthenticated):
+		signal(c.wake) // the next beat hears it too, if it is about this session
 	}
 }
 
@@ -435,16 +447,13 @@ func (c *Client) insist(ctx context.Context, id, path string, make func(Session)
 		}
 		if errors.As(err, &p) {
 			switch p.Code {
-			case CodeFenced, string(scheduler.CodeUnauthenticated):
+			case CodeFenced, CodeReplaced, string(scheduler.CodeUnauthenticated):
 				c.look(err, r.epoch)
+				c.forget(id, r)
 				return gone
 			case string(scheduler.CodeConflict), string(scheduler.CodeNotFound), string(scheduler.CodeInvalid), string(scheduler.CodeTooLarge):
 				c.Log.Warn("the server refused what a run left", "execution", id, "why", p.Message)
-				c.mu.Lock()
-				if c.runs[id] == r {
-					c.abandon(id, r)
-				}
-				c.mu.Unlock()
+				c.forget(id, r)
 				return gone
 			}
 		}
@@ -456,6 +465,15 @@ func (c *Client) insist(ctx context.Context, id, path string, make func(Session)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// forget stops a run that the server does not count on, unless that was done.
+func (c *Client) forget(id string, r *run) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.runs[id] == r {
+		c.abandon(id, r)
 	}
 }
 
@@ -482,7 +500,7 @@ func (e *Error) Error() string { return e.Message }
 // final reports whether asking again is of no use.
 func (e *Error) final() bool {
 	switch e.Code {
-	case string(scheduler.CodeUnauthenticated), string(scheduler.CodeInvalid), string(scheduler.CodeNotFound):
+	case CodeReplaced, string(scheduler.CodeUnauthenticated), string(scheduler.CodeInvalid), string(scheduler.CodeNotFound):
 		return true
 	}
 	return false

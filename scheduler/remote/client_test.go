@@ -247,7 +247,7 @@ func TestClientRuns(t *testing.T) {
 		if len(list) != 1 || list[0].Execution.ID != "e" || list[0].Job.Executor != "shell" {
 			t.Fatalf("claimed %+v", list)
 		}
-		if skew := c.Now().Sub(time.Now()); (skew + time.Hour).Abs() > time.Second {
+		if skew := time.Until(c.Now()); (skew + time.Hour).Abs() > time.Second {
 			t.Errorf("the server's clock is taken to be %s ahead, want -1h", skew)
 		}
 		chunk := scheduler.Chunk{FirstLine: 1, Data: []byte("ab"), Pieces: []scheduler.Piece{{Len: 2, At: time.Now()}}}
@@ -349,7 +349,7 @@ func TestClientLeaves(t *testing.T) {
 
 // TestClientIsRefused: what will never be let in ends; what may be later goes on.
 func TestClientIsRefused(t *testing.T) {
-	for code, ends := range map[string]bool{"unauthenticated": true, "invalid": true, "forbidden": false, "internal": false, "": false} {
+	for code, ends := range map[string]bool{"unauthenticated": true, "replaced": true, "invalid": true, "forbidden": false, "internal": false, "": false} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakeServer{refuse: map[string]Problem{"/connect": {ProblemBody{Code: code}}}, notify: make(chan struct{})}
 			c := New(Options{Server: "http://x", Name: "w", HTTP: &http.Client{Transport: f}, Log: slog.New(slog.DiscardHandler), Stop: func(string, string) bool { return true }})

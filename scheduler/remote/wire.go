@@ -15,6 +15,10 @@ const Prefix = "/worker/v1"
 // runs, and connects again.
 const CodeFenced = "fenced"
 
+// CodeReplaced is the code of the error that ends a worker: another one connected
+// under its name.
+const CodeReplaced = "replaced"
+
 // ConnectIn is what a worker sends to /connect.
 type ConnectIn struct {
 	Name    string   `json:"name"`
@@ -142,7 +146,7 @@ type Problem struct {
 	Error ProblemBody `json:"error"`
 }
 
-// ProblemBody says what is wrong. Code is one of scheduler.Code, or CodeFenced.
+// ProblemBody says what is wrong. Code is one of scheduler.Code, CodeFenced or CodeReplaced.
 type ProblemBody struct {
 	Code    string            `json:"code"`
 	Message string            `json:"message"`
