@@ -184,7 +184,7 @@ func (r *treeRoll) read(ctx context.Context, num int64) (*groupRow, error) {
 
 func (r *treeRoll) apply(ctx context.Context, g *groupRow, d *groupDelta) error {
 	before, started := g.job, g.started
-	g.job.TreeCounts.Add(d.counts, 1)
+	g.job.Add(d.counts, 1)
 	g.job.State = g.job.TreeCounts.State()
 	g.took += d.took
 	if d.starts {

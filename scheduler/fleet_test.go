@@ -192,7 +192,7 @@ func TestWorkerRuns(t *testing.T) {
 		got := make(chan []string)
 		start := time.Now()
 		go func() { got <- f.claimWait(ws, time.Minute) }()
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		id := f.run("j")
 		f.want(<-got, id)
 		if took := time.Since(start); took != 3*time.Second {
@@ -234,7 +234,7 @@ func TestWorkerFence(t *testing.T) {
 		ws := f.connect("w")
 		id := f.claim(ws)[0]
 		for range 5 {
-			time.Sleep(10 * time.Second) // it says something from time to time
+			pass(10 * time.Second) // it says something from time to time
 			o, err := f.beat(ws, id)
 			f.must(err)
 			if len(o.Stop) > 0 {
@@ -243,7 +243,7 @@ func TestWorkerFence(t *testing.T) {
 		}
 		start := time.Now()
 		for f.execution(id).State == scheduler.Running {
-			time.Sleep(time.Second)
+			pass(time.Second)
 		}
 		if took := time.Since(start); took > 30*time.Second || took < 20*time.Second {
 			t.Errorf("given up after %s", took)
@@ -259,7 +259,7 @@ func TestWorkerFence(t *testing.T) {
 		f.code(f.service.WorkerOutput(bg, ws, id, scheduler.Output{}, 1), scheduler.CodeConflict)
 		f.wantState(id, scheduler.Lost, "")
 
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		again := f.connect("w")
 		if again.Epoch <= ws.Epoch {
 			t.Errorf("the epoch went from %d to %d", ws.Epoch, again.Epoch)
@@ -322,7 +322,7 @@ func TestWorkerAnswerLost(t *testing.T) {
 		f.want(f.claim(ws, id))
 		f.stop()
 		f.start()
-		time.Sleep(20 * time.Second) // as long as a start may take
+		pass(20 * time.Second) // as long as a start may take
 		f.want(f.claim(ws), id)
 		f.must(f.finish(ws, id, good))
 		f.want(f.claim(ws))
@@ -349,7 +349,7 @@ func TestWorkerOrders(t *testing.T) {
 			}()
 		}
 		ask()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		start := time.Now()
 		f.must(f.service.StopExecution(bg, admin, id))
 		if o := <-orders; o.Stop[id] != "stopped by anna" || time.Since(start) > 0 {
@@ -390,7 +390,7 @@ func TestWorkerModes(t *testing.T) {
 		f.must(f.finish(ws, first, good))
 		waits := make(chan []string)
 		go func() { waits <- f.claimWait(ws, time.Minute) }()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		set(scheduler.WorkerActive)
 		f.want(<-waits, second)
 
@@ -542,7 +542,7 @@ func TestPlacement(t *testing.T) {
 		}
 		alive := func(d time.Duration) {
 			for range int(d / (10 * time.Second)) {
-				time.Sleep(10 * time.Second)
+				pass(10 * time.Second)
 				_, err := f.beat(ws)
 				f.must(err)
 			}
@@ -621,10 +621,10 @@ func TestIdlePollAsksNobody(t *testing.T) {
 		f.want(f.claim(ws))
 		f.must(f.store.Close()) // who asks it now, fails
 		for range 4 {
-			time.Sleep(2 * time.Second)
+			pass(2 * time.Second)
 			f.want(f.claim(ws))
 		}
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		_, err := f.service.WorkerClaim(bg, ws, scheduler.ClaimAsk{Limit: 1})
 		f.code(err, scheduler.CodeUnavailable)
 	})
@@ -699,3 +699,6 @@ func TestSleep(t *testing.T) {
 		t.Errorf("an unknown zone: %v", err)
 	}
 }
+
+// pass lets time go by on the clock of a synctest bubble.
+func pass(d time.Duration) { <-time.After(d) }

@@ -70,7 +70,7 @@ func (s *Service) greetTree(ctx context.Context, token WorkerToken, p TreePing, 
 			return err
 		}
 		if rules != "" {
-			if _, err := s.setRules(ctx, p.Worker, rules); err != nil {
+			if err := s.setRules(ctx, p.Worker, rules); err != nil {
 				return err
 			}
 		}
@@ -82,16 +82,17 @@ func (s *Service) greetTree(ctx context.Context, token WorkerToken, p TreePing, 
 	return err
 }
 
-func (s *Service) setRules(ctx context.Context, worker, text string) (Worker, error) {
+func (s *Service) setRules(ctx context.Context, worker, text string) error {
 	w, err := s.Worker(ctx, worker)
 	if err != nil {
-		return w, err
+		return err
 	}
 	r := WorkerRules{Sleep: w.Sleep}
 	for line := range strings.SplitSeq(text, "\n") {
 		r.Rules = append(r.Rules, splitNames(line))
 	}
-	return s.SetWorkerRules(ctx, Server, worker, r)
+	_, err = s.SetWorkerRules(ctx, Server, worker, r)
+	return err
 }
 
 func splitNames(line string) (names []string) {
@@ -188,7 +189,7 @@ func (s *Service) SetTreeRules(ctx context.Context, by Principal, worker, text s
 	if err != nil {
 		return err
 	}
-	_, err = s.setRules(ctx, worker, text)
+	err = s.setRules(ctx, worker, text)
 	if CodeOf(err) == CodeNotFound {
 		return nil
 	}

@@ -41,12 +41,17 @@ func coalitionServer(t *testing.T) *coalitionClient {
 
 func (c *coalitionClient) eventually(what string, is func() bool) {
 	c.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for end := time.Now().Add(30 * time.Second); !is(); <-again.C {
 		if time.Now().After(end) {
 			c.t.Fatalf("%s: not within 30 s", what)
 		}
 	}
 }
+
+// coalitionHTTP waits as long as a server under test may take.
+var coalitionHTTP = &http.Client{Timeout: time.Minute}
 
 func (c *coalitionClient) send(method, path, body string) string {
 	c.t.Helper()
@@ -54,7 +59,7 @@ func (c *coalitionClient) send(method, path, body string) string {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := coalitionHTTP.Do(req)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -176,7 +181,7 @@ func TestCoalitionWorker(t *testing.T) {
 func TestCoalitionWorkersNeedAToken(t *testing.T) {
 	s := serve(t, t.TempDir(), "--docker", "off", "--auth", "session")
 	t.Cleanup(s.end)
-	resp, err := http.Post(s.url+"/coalition/workers/pickjob?hostname=w", "", nil) //nolint:noctx // a test
+	resp, err := http.Post(s.url+"/coalition/workers/pickjob?hostname=w", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func treeWhole(t *testing.T, s *db.Store) {
 	is.State, is.Worker, is.Execution, is.StartedAt, is.PingAt, is.Deadline = scheduler.TreeWorking, "w", "e", now, now.Add(1), now.Add(time.Minute)
 	is.Took, is.Runs, is.Done, is.Paused, is.PingAt = time.Second, 2, 0.25, false, now
 	tx(t, s, func(tx scheduler.Tx) error { return tx.UpdateTree(bg, scheduler.TreeChange{Before: got, After: is}) })
-	is.Place.HeldPaused = 0
+	is.HeldPaused = 0
 	if diff := gocmp.Diff(is, must(s.TreeJob(bg, made.Num))); diff != "" {
 		t.Errorf("changed (-want +got):\n%s", diff)
 	}
@@ -278,7 +278,7 @@ func (f *forest) naive(all map[int64]*scheduler.TreeJob, num int64) scheduler.Tr
 			continue
 		}
 		child := f.naive(all, c.Num)
-		j.TreeCounts.Add(child.Units(), 1)
+		j.Add(child.Units(), 1)
 		j.Took += child.Took
 		if !child.StartedAt.IsZero() && (j.StartedAt.IsZero() || child.StartedAt.Before(j.StartedAt)) {
 			j.StartedAt = child.StartedAt
@@ -348,7 +348,7 @@ func naiveNext(list []scheduler.TreeJob, rules []int64) int64 {
 	for _, rule := range append(slices.Clone(rules), 0) {
 		var fit []scheduler.TreeJob
 		for _, j := range list {
-			if j.Ready() && !j.Held() && j.Place.Mask&rule == j.Place.Mask && (j.Place.Mask == 0) == (rule == 0) {
+			if j.Ready() && !j.Held() && j.Mask&rule == j.Mask && (j.Mask == 0) == (rule == 0) {
 				fit = append(fit, j)
 			}
 		}

@@ -171,7 +171,7 @@ func (f fleetOf) each(ctx context.Context, s *server, span, window time.Duration
 	for i, m := range f {
 		group.Go(func() error {
 			if until(running, time.Now().Add(span*time.Duration(i)/time.Duration(len(f)))) != nil {
-				return nil
+				return nil //nolint:nilerr // the first to fail has said why
 			}
 			return fn(running, m)
 		})

@@ -43,7 +43,7 @@ func toWire(j *scheduler.TreeJob, names *scheduler.Affinities, now time.Time) jo
 		Timeout: int64(j.Timeout / time.Second), Priority: j.Priority, Affinity: names.Text(j.Affinity), AffinityBits: j.Affinity,
 		User: j.User, Finished: j.Finished, Errors: j.Errors, Working: j.Working,
 		Total: j.Total, TotalFinished: j.TotalFinished, TotalErrors: j.TotalErrors, TotalWorking: j.TotalWorking,
-		URL: j.URL, ProgressPattern: j.Progress, HAffinity: j.Place.Mask, HPriority: priorityOf(j.Path), HPaused: truth(j.Held()), HDepth: j.Depth(),
+		URL: j.URL, ProgressPattern: j.Progress, HAffinity: j.Mask, HPriority: priorityOf(j.Path), HPaused: truth(j.Held()), HDepth: j.Depth(),
 	}
 	if done := j.Completed(); done != scheduler.NoProgress {
 		w.Progress = &done
@@ -82,9 +82,9 @@ func (v values) has(name string) bool {
 	return ok && string(raw) != "null"
 }
 
-func (v values) text(name, otherwise string) (string, error) {
+func (v values) text(name string) (string, error) {
 	if !v.has(name) {
-		return otherwise, nil
+		return "", nil
 	}
 	var s string
 	if json.Unmarshal(v[name], &s) == nil {
@@ -181,7 +181,7 @@ func shorten(s string) string {
 func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinity string, err error) {
 	first := func(e error) { err = cmp.Or(err, e) }
 	text := func(name string) string {
-		s, e := v.text(name, "")
+		s, e := v.text(name)
 		first(e)
 		return s
 	}
@@ -229,7 +229,7 @@ func readColumn(v values, name string, e *scheduler.TreeEdit, affinity **string)
 	}
 	if to, ok := texts[name]; ok {
 		var s string
-		s, err = v.text(name, "")
+		s, err = v.text(name)
 		if name == "environment" {
 			s = readEnvironment(s)
 		}
@@ -257,7 +257,7 @@ func readColumn(v values, name string, e *scheduler.TreeEdit, affinity **string)
 		}
 		e.Paused = &is
 	case "state":
-		s, e2 := v.text(name, "")
+		s, e2 := v.text(name)
 		to := scheduler.TreeState(strings.ToLower(s))
 		e.State, err = &to, e2
 	case "dependencies":

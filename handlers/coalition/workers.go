@@ -56,7 +56,7 @@ func (a *API) editWorkers(c echo.Context) error {
 		for column := range all[name] {
 			switch column {
 			case "affinity":
-				s, err := all[name].text(column, "")
+				s, err := all[name].text(column)
 				if err != nil {
 					return err
 				}

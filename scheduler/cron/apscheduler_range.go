@@ -15,7 +15,8 @@ type apRange struct {
 func (f *apField) parseRange(item string) (apRange, error) {
 	text, stepText, stepped := strings.Cut(item, "/")
 	r := apRange{span{f.low, f.high, 1}, "*"}
-	named, open, err := false, true, error(nil)
+	named, open := false, true
+	var err error
 	if text != "*" {
 		if r.from, r.to, named, open, err = f.parseEnds(text); err != nil {
 			return r, err

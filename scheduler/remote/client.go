@@ -102,7 +102,7 @@ func (c *Client) Run(ctx context.Context) error {
 			pause = 0
 			continue
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the caller ended it
 		case errors.As(err, &p) && p.Code == CodeFenced:
 			c.fenced(0)
 			continue

@@ -241,7 +241,7 @@ func TestClientRuns(t *testing.T) {
 			claimed <- list
 		}
 		go claim()
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		f.change(func() { f.give = []Assignment{{ID: "e", JobName: "n", Executor: "shell"}} })
 		list := <-claimed
 		if len(list) != 1 || list[0].Execution.ID != "e" || list[0].Job.Executor != "shell" {
@@ -297,14 +297,14 @@ func TestClientIsFenced(t *testing.T) {
 			chunk := scheduler.Chunk{FirstLine: 1, Data: []byte("ab"), Pieces: []scheduler.Piece{{Len: 2, At: time.Now()}}}
 			sent <- c.AddOutput(ctx, "e", scheduler.Output{Append: &chunk}, 2)
 		}()
-		time.Sleep(time.Minute) // it is tried again and again
+		pass(time.Minute) // it is tried again and again
 		f.change(func() {
 			f.refuse["/beat"] = Problem{ProblemBody{Code: CodeFenced, Message: "given up"}}
 		})
 		if err := <-sent; err != nil {
 			t.Error(err)
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		c.mu.Lock()
 		epoch, runs := c.epoch, slices.Collect(maps.Keys(c.runs))
 		c.mu.Unlock()
@@ -329,7 +329,7 @@ func TestClientLeaves(t *testing.T) {
 			}
 			claimed <- list
 		}()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		stop()
 		synctest.Wait()
 		f.look(func() {
@@ -362,3 +362,6 @@ func TestClientIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// pass lets time go by on the clock of a synctest bubble.
+func pass(d time.Duration) { <-time.After(d) }
