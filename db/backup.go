@@ -154,6 +154,9 @@ func Restore(ctx context.Context, from, path string, force bool, now time.Time) 
 	if info, err = inspect(ctx, temp); err != nil {
 		return info, "", err
 	}
+	if err := outdate(ctx, temp); err != nil {
+		return info, "", err
+	}
 	if kept, err = keep(ctx, path, now); err != nil {
 		return info, "", fmt.Errorf("keep the database that is there: %w", err)
 	}
@@ -164,6 +167,25 @@ func Restore(ctx context.Context, from, path string, force bool, now time.Time) 
 		}
 	}
 	return info, kept, place(temp, path, true)
+}
+
+// outdated is added to the epochs of workers: more than they connect between a
+// backup and its restore.
+const outdated = 1 << 32
+
+// outdate makes workers that stayed connected meanwhile strangers to the restored
+// database: what they ran when it was copied, they may have ended since.
+func outdate(ctx context.Context, path string) (err error) {
+	conn, err := sql.Open("sqlite", dsn(path, url.Values{"mode": {"rw"}}))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	_, err = conn.ExecContext(ctx, "UPDATE workers SET epoch = epoch + $1", int64(outdated))
+	if err != nil && strings.Contains(err.Error(), "no such table") { // a backup from before there were any
+		return nil
+	}
+	return translate(err)
 }
 
 func copyFile(from, dir string) (name string, err error) {
