@@ -113,7 +113,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	w := newWorld(t)
 	d := description(t)
 	pages := []string{
-		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
+		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
 		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 	}
 	described := map[string]bool{}
