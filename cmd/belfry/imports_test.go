@@ -99,6 +99,7 @@ var owners = map[string][]string{
 
 // testOwners is the same for what only tests import.
 var testOwners = map[string][]string{
+	"github.com/coder/websocket":      {"cmd/belfry"},
 	"github.com/emersion/go-sasl":     {"scheduler/notify"},
 	"github.com/emersion/go-smtp":     {"scheduler/notify"},
 	"github.com/getkin/kin-openapi":   {"handlers", "cmd/belfry"},
