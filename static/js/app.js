@@ -212,7 +212,7 @@
   function busy(el) {
     if (document.hidden || document.querySelector("dialog[open], details.pop[open]")) return true;
     const selection = getSelection();
-    if (selection && !selection.isCollapsed && el.contains(selection.anchorNode)) return true;
+    if (selection && !selection.isCollapsed && $("main")?.contains(selection.anchorNode)) return true;
     if (document.activeElement?.matches("input, select, textarea") && el.contains(document.activeElement)) return true;
     return Date.now() - pointer < 1200 && el.matches(":hover") && el.querySelector("[data-row]:hover") !== null;
   }
