@@ -54,6 +54,8 @@ func (s *Server) routes() []route {
 		{post, "/jobs/:name/pause", s.pauseJob, private},
 		{post, "/jobs/:name/unpause", s.unpauseJob, private},
 
+		{get, "/calendar", s.showCalendar, private},
+
 		{get, "/executions", s.listExecutions, private},
 		{get, "/executions/:id", s.showExecution, private},
 		{get, "/executions/:id/output", s.showOutput, private},

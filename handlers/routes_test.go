@@ -19,6 +19,7 @@ DELETE /jobs/:name
 DELETE /settings/tokens/:id
 DELETE /settings/users/:name
 GET /
+GET /calendar
 GET /containers
 GET /events
 GET /executions

@@ -60,6 +60,8 @@ type JobService interface {
 	PauseJob(ctx context.Context, by scheduler.Principal, name string, until time.Time) (scheduler.Job, error)
 	PreviewSchedules(schedules []scheduler.Schedule, n int) (scheduler.Preview, error)
 	MaskNotify(all []scheduler.Notify) []scheduler.Notify
+	CountFires(ctx context.Context, edges []time.Time, keep int) (scheduler.FireCounts, error)
+	FiresWithin(ctx context.Context, from, to time.Time, limit int) ([]scheduler.JobFires, int, error)
 }
 
 // ExecutionService is what the pages of executions call.

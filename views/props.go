@@ -23,6 +23,7 @@ const (
 	NavNow        Nav = "now"
 	NavJobs       Nav = "jobs"
 	NavExecutions Nav = "executions"
+	NavCalendar   Nav = "calendar"
 	NavSettings   Nav = "settings"
 )
 

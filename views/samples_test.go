@@ -325,3 +325,47 @@ func sampleHistory(page Page, j scheduler.Job) HistoryProps {
 	}
 	return h
 }
+
+// sampleCalendar is a week with a change of the clocks, seen on its Friday.
+func sampleCalendar(view string, n int) CalendarProps {
+	page := samplePage("Calendar", NavCalendar)
+	page.Now = time.Date(2026, 10, 23, 9, 20, 0, 0, page.zone())
+	p := CalendarProps{Page: page, View: view, Often: 2, OftenJobs: []JobName{{Name: "tick"}, {"health", "Health of everything"}}}
+	first := time.Date(2026, 10, 26-n, 0, 0, 0, 0, page.zone())
+	for i := range n {
+		d := CalendarDay{Day: first.AddDate(0, 0, i)}
+		at := d.Day
+		for h := range 24 {
+			s := CalendarSlot{Hour: h, From: at, To: at.Add(time.Hour)}
+			if s.Twice = n-1 == i && h == 2; s.Twice {
+				s.To = s.To.Add(time.Hour)
+			}
+			if s.To.After(page.Now) {
+				s.Fires = int64(h * h % 17 * (i + 1))
+				if h == 2 {
+					s.Fires = 1240
+				}
+				if s.Due = int(s.Fires); s.Due > 0 {
+					s.Jobs = []JobName{{"nightly-backup", "Nightly backup"}, {Name: "health"}}[:min(s.Due, 2)]
+				}
+			} else if h%7 == 3 && i == 3 {
+				s.Missed = 12
+			}
+			at = s.To
+			d.Slots = append(d.Slots, s)
+		}
+		p.Days = append(p.Days, d)
+	}
+	return p
+}
+
+func sampleCalendarHour() CalendarHourProps {
+	c := sampleCalendar("week", 7)
+	p := CalendarHourProps{Page: c.Page, Day: c.Days[6].Day, Slot: c.Days[6].Slots[2], Jobs: 40, MissedTotal: 1}
+	for i, r := range sampleJobs()[:4] {
+		p.Fires = append(p.Fires, CalendarFire{JobName{r.Job.Name, r.Job.DisplayName}, r.Words, p.Slot.From.Add(time.Duration(i) * 7 * time.Minute), p.Slot.To, int64(1 + i*40)})
+	}
+	e := sampleExecution(3, "invoice-export", scheduler.Missed)
+	p.Missed = []ExecutionRowProps{{Execution: e, Display: "Invoice export"}}
+	return p
+}
