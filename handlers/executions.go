@@ -242,3 +242,14 @@ func (s *Server) stopExecution(c echo.Context) error {
 	flash := views.Flash{Kind: views.FlashInfo, Text: "Stopping."}
 	return s.done(c, http.StatusAccepted, views.ExecutionPath(id), flash, answer{fragment: views.Toast(flash), json: idOut{id}})
 }
+
+func (s *Server) acknowledgeExecution(c echo.Context) error {
+	id, err := httpkit.Param(c, "id")
+	if err != nil {
+		return err
+	}
+	if err := s.Service.Acknowledge(c.Request().Context(), httpkit.Principal(c), id); err != nil {
+		return err
+	}
+	return s.done(c, http.StatusNoContent, "/", good("Acknowledged: it is among the problems again when it fails again."), answer{})
+}

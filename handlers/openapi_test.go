@@ -79,6 +79,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{method: "POST", path: "/executions/" + queued + "/stop"}, 202},
 		{ask{method: "POST", path: "/executions/" + queued + "/stop"}, 409},
 		{ask{method: "POST", path: "/executions/" + queued + "/retry"}, 202},
+		{ask{method: "POST", path: "/executions/" + queued + "/acknowledge"}, 409},
 		{ask{path: "/events"}, 200},
 		{ask{path: "/events?topics=nonsense"}, 422},
 		{ask{path: "/settings/users"}, 200},

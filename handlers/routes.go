@@ -62,6 +62,7 @@ func (s *Server) routes() []route {
 		{get, "/executions/:id/lines", s.showLines, private},
 		{post, "/executions/:id/stop", s.stopExecution, private},
 		{post, "/executions/:id/retry", s.retryExecution, private},
+		{post, "/executions/:id/acknowledge", s.acknowledgeExecution, private},
 
 		{get, "/settings", s.showSettings, private},
 		{get, "/settings/users", s.listUsers, private},

@@ -43,6 +43,7 @@ GET /settings/configuration
 GET /settings/tokens
 GET /settings/users
 GET /static/*
+POST /executions/:id/acknowledge
 POST /executions/:id/retry
 POST /executions/:id/stop
 POST /freeze
@@ -162,6 +163,7 @@ func TestRoles(t *testing.T) {
 		{"POST", "/unfreeze", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/stop", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/retry", scheduler.Operator, "", nil},
+		{"POST", "/executions/ID/acknowledge", scheduler.Operator, "", nil},
 		{"GET", "/jobs/new", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/edit", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/run", scheduler.Editor, "", nil},

@@ -70,6 +70,8 @@ type ExecutionService interface {
 	RetryExecution(ctx context.Context, by scheduler.Principal, id string) (scheduler.Execution, error)
 	StopExecution(ctx context.Context, by scheduler.Principal, id string) error
 	Waiting(e *scheduler.Execution) string
+	Acknowledge(ctx context.Context, by scheduler.Principal, id string) error
+	Acknowledged(ctx context.Context) (map[string]scheduler.Acknowledgement, error)
 }
 
 // FreezeService pauses everything.

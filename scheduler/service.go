@@ -45,8 +45,11 @@ type Service struct {
 	freeze    atomic.Pointer[Freeze]
 	freezing  sync.Mutex // held while a freeze begins or ends
 	declaring sync.Mutex // held while the jobs of an origin are replaced
-	verified  verifiedPasswords
-	dummy     func() string // a hash that no password matches, made once
+
+	acknowledging sync.Mutex // held while a failure is acknowledged
+
+	verified verifiedPasswords
+	dummy    func() string // a hash that no password matches, made once
 }
 
 // New makes a service. Start makes it live.

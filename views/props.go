@@ -118,10 +118,12 @@ type NowProps struct {
 	Page
 	Failing []JobRowProps       // enabled jobs whose newest ended execution is bad, newest first
 	Running []ExecutionRowProps // longest running first
-	Queued  []ExecutionRowProps // earliest first
-	Next    []Upcoming          // within the next 60 minutes, earliest first
-	Ended   []scheduler.HourCount
-	Since   time.Time // what Ended covers begins here; its hours end with Now's
+
+	Acknowledged []AcknowledgedRow   // what fails and somebody has seen
+	Queued       []ExecutionRowProps // earliest first
+	Next         []Upcoming          // within the next 60 minutes, earliest first
+	Ended        []scheduler.HourCount
+	Since        time.Time // what Ended covers begins here; its hours end with Now's
 
 	// Totals, when the lists above are cut.
 	FailingTotal, RunningTotal, QueuedTotal int64
@@ -130,6 +132,12 @@ type NowProps struct {
 
 	Jobs        int64 // how many jobs there are; 0 shows the welcome
 	Busy, Slots int   // of this server's worker; Slots 0 hides them
+}
+
+// AcknowledgedRow is a job that fails, and who has seen it.
+type AcknowledgedRow struct {
+	JobRowProps
+	scheduler.Acknowledgement
 }
 
 // PauseProps is what was typed into a dialog that pauses, and what is wrong with
