@@ -76,6 +76,7 @@ func TestPlans(t *testing.T) {
 	x := &explainer{querier: s.pool, t: t}
 	s.read = x
 	at := time.Unix(1, 0)
+	code := func(n int) *int { return &n }
 	states := func(list ...scheduler.State) []scheduler.State { return list }
 	for _, f := range []scheduler.ExecutionFilter{
 		{},
@@ -94,6 +95,11 @@ func TestPlans(t *testing.T) {
 		{From: at, To: at.Add(time.Hour), States: states(scheduler.Failed, scheduler.Lost)},
 		{Worker: "w", States: states(scheduler.Failed)},
 		{Trigger: scheduler.TriggerManual, States: states(scheduler.Failed), From: at},
+		{Exit: code(0)},
+		{Exit: code(7)},
+		{Exit: code(7), States: states(scheduler.Failed, scheduler.Lost)},
+		{Exit: code(7), From: at},
+		{JobID: "j", Exit: code(7)},
 		{JobID: "j", Worker: "w"},
 		{JobID: "j", Trigger: scheduler.TriggerManual, From: at},
 	} {

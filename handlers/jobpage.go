@@ -39,7 +39,7 @@ func (s *Server) nextFire(j scheduler.Job) time.Time {
 
 func (s *Server) showJob(c echo.Context) error {
 	if form(c.Request()) != asJSON {
-		return s.jobPage(c, http.StatusOK, views.PauseProps{})
+		return s.jobPage(c, http.StatusOK, views.PauseProps{Open: c.QueryParam("pause") != ""})
 	}
 	j, stats, err := s.namedJob(c)
 	if err != nil {
@@ -68,6 +68,7 @@ func (s *Server) jobPage(c echo.Context, status int, pause views.PauseProps) err
 	props := views.JobProps{
 		Page: s.boardPage(c, cmp.Or(j.DisplayName, j.Name), views.NavJobs), Row: s.jobRow(j, stats), Fires: s.fires(j), Pause: pause,
 	}
+	props.Page = inJobZone(props.Page, j)
 	props.Row.Job.Notify = s.Service.MaskNotify(j.Notify)
 	if props.Dependents, err = s.Store.Dependents(ctx, j.ID); err != nil {
 		return err
@@ -79,7 +80,7 @@ func (s *Server) jobPage(c echo.Context, status int, pause views.PauseProps) err
 	props.Total = total
 	for _, e := range runs {
 		props.Executions = append(props.Executions, views.ExecutionRowProps{
-			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook,
+			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook, Zone: jobZone(j),
 		})
 	}
 	if form(c.Request()) == asPage {
@@ -94,27 +95,16 @@ func (s *Server) jobPage(c echo.Context, status int, pause views.PauseProps) err
 // curl is what makes this job elsewhere, and what runs it here.
 func (s *Server) curl(c echo.Context, j scheduler.Job) views.CurlProps {
 	at := c.Scheme() + "://" + c.Request().Host
-	out := s.presentJob(j, scheduler.JobStats{})
-	var all map[string]json.RawMessage
-	b, err := json.Marshal(out)
-	if err == nil {
-		err = json.Unmarshal(b, &all)
-	}
+	all, err := s.definition(j)
 	if err != nil {
 		return views.CurlProps{}
 	}
-	for _, key := range readOnly {
-		delete(all, key)
-	}
-	b, _ = json.MarshalIndent(all, "", "  ") // of raw messages: it cannot fail
+	b, _ := json.MarshalIndent(all, "", "  ") // of raw messages: it cannot fail
 	return views.CurlProps{
 		Run:  "curl -X POST " + shellQuoted(at+views.JobPath(j.Name, "run")) + " \\\n  -H \"Authorization: Bearer $TOKEN\"",
 		Make: "curl " + shellQuoted(at+"/jobs") + " \\\n  -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  -d " + shellQuoted(string(b)),
 	}
 }
-
-// readOnly is what the server decides about a job.
-var readOnly = []string{"id", "num", "origin", "source", "version", "created_at", "updated_at", "next_at", "last", "schedule", "timezone"}
 
 // shellQuoted is text as one word of a shell.
 func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

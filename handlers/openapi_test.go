@@ -48,6 +48,12 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{path: "/jobs/one"}, 200},
 		{ask{path: "/jobs/one/history"}, 200},
 		{ask{path: "/calendar"}, 200},
+		{ask{path: "/search?q=o"}, 200},
+		{ask{path: "/jobs/export?job=one"}, 200},
+		{ask{path: "/jobs?format=csv"}, 200},
+		{ask{path: "/executions?format=csv&exit_code=0"}, 200},
+		{ask{method: "POST", path: "/jobs/bulk", body: `{"action":"enable","jobs":["one","nobody"]}`}, 200},
+		{ask{method: "POST", path: "/executions/bulk", body: `{"action":"stop","executions":["nothing"]}`}, 200},
 		{ask{path: "/calendar?view=day"}, 200},
 		{ask{path: "/calendar?hour=3"}, 200},
 		{ask{path: "/jobs/nobody"}, 404},
@@ -118,7 +124,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	w := newWorld(t)
 	d := description(t)
 	pages := []string{
-		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
+		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login", "POST /zone",
 		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 	}
 	described := map[string]bool{}

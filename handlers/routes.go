@@ -31,13 +31,17 @@ func (s *Server) routes() []route {
 	return []route{
 		{get, "/", s.showNow, private},
 		{get, "/events", s.events, private},
+		{get, "/search", s.search, private},
+		{post, "/zone", s.setZone, private},
 		{get, "/freeze", s.showFreeze, private},
 		{post, "/freeze", s.freeze, private},
 		{post, "/unfreeze", s.unfreeze, private},
 
 		{get, "/jobs", s.listJobs, private},
 		{post, "/jobs", s.createJob, private},
+		{post, "/jobs/bulk", s.bulkJobs, private},
 		{get, "/jobs/new", s.newJob, private},
+		{get, "/jobs/export", s.exportJobs, private},
 		{get, "/jobs/preview", s.previewSchedule, private},
 		{post, "/jobs/preview", s.previewSchedule, private},
 		{get, "/jobs/:name", s.showJob, private},
@@ -57,6 +61,7 @@ func (s *Server) routes() []route {
 		{get, "/calendar", s.showCalendar, private},
 
 		{get, "/executions", s.listExecutions, private},
+		{post, "/executions/bulk", s.bulkExecutions, private},
 		{get, "/executions/:id", s.showExecution, private},
 		{get, "/executions/:id/output", s.showOutput, private},
 		{get, "/executions/:id/lines", s.showLines, private},

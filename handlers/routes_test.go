@@ -33,11 +33,13 @@ GET /jobs/:name
 GET /jobs/:name/edit
 GET /jobs/:name/history
 GET /jobs/:name/run
+GET /jobs/export
 GET /jobs/new
 GET /jobs/preview
 GET /login
 GET /openapi.json
 GET /robots.txt
+GET /search
 GET /settings
 GET /settings/configuration
 GET /settings/tokens
@@ -46,6 +48,7 @@ GET /static/*
 POST /executions/:id/acknowledge
 POST /executions/:id/retry
 POST /executions/:id/stop
+POST /executions/bulk
 POST /freeze
 POST /jobs
 POST /jobs/:name
@@ -55,6 +58,7 @@ POST /jobs/:name/enable
 POST /jobs/:name/pause
 POST /jobs/:name/run
 POST /jobs/:name/unpause
+POST /jobs/bulk
 POST /jobs/preview
 POST /login
 POST /logout
@@ -66,6 +70,7 @@ POST /settings/users/:name/delete
 POST /settings/users/:name/password
 POST /settings/users/:name/role
 POST /unfreeze
+POST /zone
 PUT /jobs/:name
 `
 
@@ -164,6 +169,8 @@ func TestRoles(t *testing.T) {
 		{"POST", "/executions/ID/stop", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/retry", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/acknowledge", scheduler.Operator, "", nil},
+		{"POST", "/jobs/bulk", scheduler.Operator, `{"action":"run","jobs":["one"]}`, url.Values{"action": {"run"}, "job": {"one"}}},
+		{"POST", "/executions/bulk", scheduler.Operator, `{"action":"stop","executions":["x"]}`, url.Values{"action": {"stop"}, "execution": {"x"}}},
 		{"GET", "/jobs/new", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/edit", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/run", scheduler.Editor, "", nil},

@@ -118,6 +118,9 @@ const (
 	OriginLabel Origin = "docker-label" // labels of a container
 )
 
+// Origins are all origins in the order pages show them.
+var Origins = []Origin{OriginPage, OriginAPI, OriginFile, OriginLabel, OriginDemo}
+
 // Declared reports whether the definition is kept elsewhere: it is read only here,
 // and Job.Source says where to change it.
 func (o Origin) Declared() bool { return o == OriginFile || o == OriginLabel }

@@ -37,11 +37,33 @@ type Page struct {
 	Flash  Flash
 	Now    time.Time
 	Zone   *time.Location   // nil is UTC
+	ZoneOf ZoneChoice       // where Zone comes from
+	Server *time.Location   // the server's zone
 	Freeze scheduler.Freeze // when everything is paused, every page says so
 
 	// Topics are what the page's board connection asks /events for. Empty opens
 	// none; the execution page opens its own.
 	Topics string
+}
+
+// ZoneChoice says whose zone times are shown in.
+type ZoneChoice string
+
+// The choices. With ZoneJob, a job's own times are in its schedule's zone, and the
+// others in the server's.
+const (
+	ZoneServer ZoneChoice = ""
+	ZoneJob    ZoneChoice = "job"
+	ZoneMine   ZoneChoice = "mine"
+	ZoneUTC    ZoneChoice = "utc"
+)
+
+// in is the page for times of something that has a zone of its own.
+func (p Page) in(zone *time.Location) Page {
+	if p.ZoneOf == ZoneJob && zone != nil {
+		p.Zone = zone
+	}
+	return p
 }
 
 // CanOperate reports whether run, stop, retry, enable and disable are offered.
@@ -144,6 +166,7 @@ type AcknowledgedRow struct {
 // it: reason, until. It is open from the start when something is.
 type PauseProps struct {
 	Reason, Until string
+	Open          bool // it was asked for by its address
 	Errors        map[string]string
 }
 
@@ -151,9 +174,10 @@ type PauseProps struct {
 type JobRowProps struct {
 	Job     scheduler.Job
 	Stats   scheduler.JobStats
-	Running int       // executions running now
-	Words   []string  // the meaning of each of Job.Schedules, in words
-	Next    time.Time // zero: none; in the schedule's zone
+	Running int            // executions running now
+	Words   []string       // the meaning of each of Job.Schedules, in words
+	Next    time.Time      // zero: none; in the schedule's zone
+	Zone    *time.Location // of the schedules; nil: none of their own
 }
 
 // JobQuery is the jobs page's filter as the URL has it.
@@ -163,10 +187,17 @@ type JobQuery struct {
 	Enabled  string // "", "true", "false"
 	Executor string
 	Tag      string
+	Origin   string
 	Metadata map[string]string // entries that a job has, all of them
 	Sort     string
 	Limit    int
 	Offset   int
+}
+
+// BulkDeleteProps are the question's before several jobs are deleted.
+type BulkDeleteProps struct {
+	Page
+	Jobs []string // names
 }
 
 // JobsProps are the jobs page's.
@@ -225,9 +256,10 @@ type PreviewProps struct {
 // ExecutionRowProps is an execution with what a list says about it.
 type ExecutionRowProps struct {
 	Execution scheduler.Execution
-	Display   string        // the job's DisplayName, may be empty
-	Executor  string        // the job's, empty unknown: what its exit code means
-	Median    time.Duration // of the job's recent runs, 0 unknown: the ETA
+	Display   string         // the job's DisplayName, may be empty
+	Executor  string         // the job's, empty unknown: what its exit code means
+	Median    time.Duration  // of the job's recent runs, 0 unknown: the ETA
+	Zone      *time.Location // of the job's schedules; nil: none of its own
 }
 
 // ExecutionQuery is the executions page's filter as the URL has it. From and To
@@ -237,6 +269,7 @@ type ExecutionQuery struct {
 	State   string
 	Trigger string
 	Worker  string
+	Exit    string // as typed
 	From    string
 	To      string
 	Limit   int
