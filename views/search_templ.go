@@ -367,7 +367,7 @@ func goTo() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<input id=\"palette-q\" type=\"search\" name=\"q\" placeholder=\"Jobs, pages, or the id of an execution\" maxlength=\"200\" autocomplete=\"off\" spellcheck=\"false\"></form><div id=\"hits\" class=\"hits\"></div></dialog>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<input id=\"palette-q\" type=\"text\" name=\"q\" placeholder=\"Jobs, pages, or the id of an execution\" maxlength=\"200\" autocomplete=\"off\" spellcheck=\"false\"></form><div id=\"hits\" class=\"hits\"></div></dialog>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -139,7 +139,9 @@
 
   let edited = false;
   document.addEventListener("input", (event) => { if (event.target.closest("[data-leave]")) edited = true; });
-  document.addEventListener("submit", (event) => { if (event.target.matches("[data-leave]")) edited = false; });
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("[data-leave]") && event.submitter?.formTarget !== "_blank") edited = false;
+  });
   addEventListener("beforeunload", (event) => { if (edited) event.preventDefault(); });
 
   // Toasts
@@ -229,6 +231,9 @@
     if (document.activeElement?.matches("input, select, textarea") && el.contains(document.activeElement)) return true;
     return Date.now() - pointer < 1200 && el.matches(":hover") && el.querySelector("[data-row]:hover") !== null;
   }
+
+  // What the reader has opened stays open.
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.nodeName === "DETAILS");
 
   function refresh(el) {
     if (timers.has(el.id)) return;
