@@ -48,6 +48,9 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{path: "/jobs/one"}, 200},
 		{ask{path: "/jobs/one/history"}, 200},
 		{ask{path: "/calendar"}, 200},
+		{ask{path: "/settings/system"}, 200},
+		{ask{method: "POST", path: "/settings/backup"}, 409},
+		{ask{path: "/account"}, 200},
 		{ask{path: "/search?q=o"}, 200},
 		{ask{path: "/jobs/export?job=one"}, 200},
 		{ask{path: "/jobs?format=csv"}, 200},
@@ -124,7 +127,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	w := newWorld(t)
 	d := description(t)
 	pages := []string{
-		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login", "POST /zone",
+		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login", "POST /zone", "POST /account/password",
 		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 	}
 	described := map[string]bool{}

@@ -81,6 +81,11 @@ func (s *Server) routes() []route {
 		{del, "/settings/tokens/:id", s.revokeToken, private},
 		{post, "/settings/tokens/:id/revoke", s.revokeToken, private},
 
+		{get, "/settings/system", s.showSystem, private},
+		{post, "/settings/backup", s.makeBackup, private},
+		{get, "/account", s.showAccount, private},
+		{post, "/account/password", s.changePassword, private},
+
 		{get, "/settings/configuration", s.showConfiguration, private},
 		{post, "/settings/configuration/reload", s.reloadConfiguration, private},
 		{get, "/containers", s.listContainers, private},

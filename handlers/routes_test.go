@@ -19,6 +19,7 @@ DELETE /jobs/:name
 DELETE /settings/tokens/:id
 DELETE /settings/users/:name
 GET /
+GET /account
 GET /calendar
 GET /containers
 GET /events
@@ -42,9 +43,11 @@ GET /robots.txt
 GET /search
 GET /settings
 GET /settings/configuration
+GET /settings/system
 GET /settings/tokens
 GET /settings/users
 GET /static/*
+POST /account/password
 POST /executions/:id/acknowledge
 POST /executions/:id/retry
 POST /executions/:id/stop
@@ -62,6 +65,7 @@ POST /jobs/bulk
 POST /jobs/preview
 POST /login
 POST /logout
+POST /settings/backup
 POST /settings/configuration/reload
 POST /settings/tokens
 POST /settings/tokens/:id/revoke
@@ -181,6 +185,8 @@ func TestRoles(t *testing.T) {
 		{"DELETE", "/jobs/one", scheduler.Editor, "", nil},
 		{"POST", "/jobs/one/delete", scheduler.Editor, "", nil},
 		{"GET", "/settings/users", scheduler.Admin, "", nil},
+		{"GET", "/settings/system", scheduler.Admin, "", nil},
+		{"POST", "/settings/backup", scheduler.Admin, "", nil},
 		{"POST", "/settings/users", scheduler.Admin, `{"username":"eve","password":"12345678","role":"admin"}`, url.Values{"username": {"eve"}, "password": {"12345678"}, "role": {"admin"}}},
 		{"POST", "/settings/users/admin/role", scheduler.Admin, `{"role":"admin"}`, url.Values{"role": {"admin"}}},
 		{"POST", "/settings/users/admin/password", scheduler.Admin, `{"password":"12345678"}`, url.Values{"password": {"12345678"}}},

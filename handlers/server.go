@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -49,6 +50,12 @@ type Options struct {
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
 	// Load says how busy this server's worker is; nil hides it.
 	Load func() (busy, slots int)
+	// DatabaseKind is what the store is: "SQLite" or "PostgreSQL".
+	DatabaseKind string
+	// Backup copies the database, and checks the copy; nil when it cannot.
+	Backup func(context.Context) (Backup, error)
+	// Settings are what the server was started with, name and value, without secrets.
+	Settings [][2]string
 }
 
 // JobService is what the pages of jobs call.
@@ -89,6 +96,8 @@ type UserService interface {
 	DeleteUser(ctx context.Context, by scheduler.Principal, name string) error
 	CreateToken(ctx context.Context, by scheduler.Principal, name string, role scheduler.Role, ttl time.Duration) (scheduler.Token, string, error)
 	RevokeToken(ctx context.Context, by scheduler.Principal, id string) error
+	Backup(ctx context.Context, by scheduler.Principal, do func(context.Context) (file string, err error)) error
+	Lateness() (p50, p99 time.Duration, fires int)
 }
 
 // SessionService is what says who asks.
@@ -116,6 +125,7 @@ type Store interface {
 	scheduler.ExecutionStore
 	scheduler.OutputStore
 	ListDeliveries(ctx context.Context, executionID string) ([]scheduler.Delivery, error)
+	Size(ctx context.Context) (int64, error)
 	scheduler.UserStore
 }
 
@@ -135,6 +145,8 @@ type Server struct {
 	frames   *sse.Server
 	door     *door
 	dialects []httpkit.Dialect
+	started  time.Time
+	viewers  atomic.Int64 // of open event streams
 }
 
 // New makes a server.
@@ -143,7 +155,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o, echo: echo.New(), sessions: newSessions(o),
 		throttle: newThrottle(o.Now), crossing: http.NewCrossOriginProtection(),
-		frames: newFrames(),
+		frames: newFrames(), started: o.Now(),
 	}
 	s.door = &door{server: s, ttl: o.TokenTTL}
 	s.echo.HTTPErrorHandler = s.renderError

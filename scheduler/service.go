@@ -46,6 +46,8 @@ type Service struct {
 	freezing  sync.Mutex // held while a freeze begins or ends
 	declaring sync.Mutex // held while the jobs of an origin are replaced
 
+	late lateness // of the newest fires
+
 	acknowledging sync.Mutex // held while a failure is acknowledged
 
 	verified verifiedPasswords

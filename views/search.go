@@ -37,6 +37,8 @@ var places = []Goto{
 	{"Calendar", "/calendar", "calendar-days", scheduler.Viewer},
 	{"Users", "/settings/users", "users", scheduler.Admin},
 	{"API tokens", "/settings/tokens", "key-round", scheduler.Admin},
+	{"System health and backup", "/settings/system", "server", scheduler.Admin},
+	{"Your account", "/account", "key-round", scheduler.Viewer},
 	{"Configuration", "/settings/configuration", "settings", scheduler.Admin},
 }
 
