@@ -22,9 +22,11 @@ test('names that are markup, reserved signs or other scripts are only names', as
     await page.getByLabel('Name', { exact: true }).fill(name)
     await page.getByLabel('Command', { exact: true }).fill('echo ran; exit 3')
     await page.getByLabel('Notes', { exact: true }).fill(attack)
+    await page.getByText('Metadata', { exact: true }).click()
+    await page.getByLabel('Metadata', { exact: true }).fill(`owner=${attack}`)
     await page.getByRole('button', { name: 'Create job' }).click()
     await expect(page.getByRole('heading', { level: 1 })).toHaveText(name)
-    await expect(page.getByText(attack)).toBeVisible()
+    await expect(page.getByRole('region', { name: 'Notes' })).toContainText(attack)
     await expectInert(page, `job ${i}`)
 
     await page.getByRole('link', { name: 'Edit' }).click()
@@ -48,6 +50,12 @@ test('names that are markup, reserved signs or other scripts are only names', as
     await expect(page).toHaveTitle(`Failed · ${name} · Belfry`)
     await expect(page.getByRole('heading', { level: 1 })).toContainText(name)
     await expectInert(page, `execution ${i}`)
+    for (const path of ['/calendar?view=day', `/search?q=${encodeURIComponent(name)}`, `/jobs/new?from=${encodeURIComponent(name)}`, `/jobs/${encodeURIComponent(name)}/run`]) {
+      await page.goto(path)
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+      await expectInert(page, `${path} ${i}`)
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${path} ${i} is too wide`).toBeLessThanOrEqual(0)
+    }
     await page.goto('/')
     await expect(page.getByRole('region', { name: 'Failing' }).getByRole('link', { name, exact: true })).toBeVisible()
     await expectInert(page, `Now ${i}`)
