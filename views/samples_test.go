@@ -370,3 +370,19 @@ func sampleCalendarHour() CalendarHourProps {
 	p.Missed = []ExecutionRowProps{{Execution: e, Display: "Invoice export"}}
 	return p
 }
+
+func sampleSystem() SystemProps {
+	return SystemProps{
+		Page: samplePage("System", NavSettings), Version: "1.4.0", Go: "go1.26", Started: sampleNow.Add(-50 * time.Hour), LateMedian: 3 * time.Millisecond,
+		Late99: 41 * time.Millisecond, Fires: 1024, Viewers: 12, Busy: 1, Slots: 4, Memory: 91 << 20, Database: 412 << 20, DatabaseKind: "SQLite", CanBackup: true,
+		Settings: [][2]string{{"listen", "127.0.0.1:8080"}, {"config", ""}},
+	}
+}
+
+func sampleSearch() SearchProps {
+	p := samplePage("Search", NavNone)
+	return SearchProps{
+		Page: p, Query: "run", Pages: PagesNamed(p, "run"), Jobs: []JobName{{"nightly-run", "Nightly run"}}, JobsTotal: 12,
+		Executions: []scheduler.Execution{sampleExecution(3, "x", scheduler.Failed)},
+	}
+}

@@ -62,7 +62,7 @@ func SearchPage(p SearchProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\" maxlength=\"200\" autocomplete=\"off\" spellcheck=\"false\" data-filter></div><button class=\"button\">Search</button></form><div class=\"panel\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "\" maxlength=\"200\" autocomplete=\"off\" spellcheck=\"false\" data-filter></div><button class=\"button\">Search</button></form><div class=\"panel hits\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -106,7 +106,7 @@ func SearchHits(p SearchProps) templ.Component {
 			templ_7745c5c3_Var4 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div id=\"hits\" class=\"hits\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -359,7 +359,7 @@ func goTo() templ.Component {
 			templ_7745c5c3_Var16 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<dialog id=\"palette\" class=\"palette\" aria-label=\"Go to\"><form role=\"search\" action=\"/search\" method=\"get\" hx-get=\"/search\" hx-target=\"#hits\" hx-swap=\"outerHTML\" hx-trigger=\"input changed delay:120ms from:#palette-q, belfry:open\" hx-sync=\"this:replace\"><label class=\"vh\" for=\"palette-q\">Name of a job or a page, or the id of an execution</label>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<dialog id=\"palette\" class=\"palette\" aria-label=\"Go to\"><form role=\"search\" action=\"/search\" method=\"get\" hx-get=\"/search\" hx-target=\"#hits\" hx-swap=\"innerHTML\" hx-trigger=\"input changed delay:120ms from:#palette-q, belfry:open\" hx-sync=\"this:replace\"><label class=\"vh\" for=\"palette-q\">Name of a job or a page, or the id of an execution</label>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
