@@ -103,7 +103,7 @@ test('a job with many rules is made by the form, and an edit loses none of them 
   await page.getByRole('link', { name: 'Edit' }).click()
   await expect(field(page, 'Only after exit codes'), 'what is set is unfolded').toBeVisible()
   await field(page, 'Notes').fill('only this')
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page).toHaveURL(`/jobs/${name}`)
   const { version: _v, updated_at: _u, ...before } = made
   const after = await api.job(name)
