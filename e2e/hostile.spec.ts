@@ -39,7 +39,7 @@ test('names that are markup, reserved signs or other scripts are only names', as
     await expectInert(page, `dialog ${i}`)
 
     await page.goto(`/jobs?q=${encodeURIComponent(name)}`)
-    await expect(page.getByLabel('Search')).toHaveValue(name)
+    await expect(page.getByRole('searchbox', { name: 'Search' })).toHaveValue(name)
     await rowOf(page, name).getByRole('button', { name: 'Run' }).click()
     await expect(page.getByRole('status').filter({ hasText: `Queued ${name}.` })).toBeVisible()
     await expect(rowOf(page, name)).toContainText('Failed')

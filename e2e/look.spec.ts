@@ -33,6 +33,7 @@ test('log in, and errors', async ({ page, session }) => {
 })
 
 test('lists and a job', async ({ adminPage: page, api, unique, tap }) => {
+  test.slow() // eight pages, each asked four times
   const name = unique('a-job-with-a-rather-long-name-that-has-no-spaces-to-break-at')
   await api.createJob(
     { name, schedule: '*/5 9-17 * * MON-FRI', timezone: 'America/Argentina/Buenos_Aires', retries: 3, timeout: '90s', notes: 'Why.\n\n'.repeat(4) },

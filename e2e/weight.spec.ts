@@ -104,7 +104,7 @@ test('typing, an open menu, the scroll and a choice survive fifty updates a seco
     await menu.click()
 
     // The search box, a letter at a time, with the caret in the middle.
-    const search = page.getByLabel('Search')
+    const search = page.getByRole('searchbox', { name: 'Search' })
     await search.focus()
     await page.keyboard.press('Home')
     const top = await page.evaluate(() => (scrollTo(0, 60), scrollY))

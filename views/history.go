@@ -163,11 +163,13 @@ type heatCell struct {
 
 const heatStep = 13
 
-// heat lays the days out: a column for a week, Monday on top.
-func (p HistoryProps) heat() (cells []heatCell, months []heatCell) {
+// heat lays the days out: a column for a week, Monday on top. Those without runs
+// are one path.
+func (p HistoryProps) heat() (cells, months []heatCell, idle string) {
 	if len(p.Days) == 0 {
-		return nil, nil
+		return nil, nil, ""
 	}
+	var ground strings.Builder
 	var most int64 = 1
 	for _, d := range p.Days {
 		most = max(most, sum(d.N))
@@ -175,7 +177,7 @@ func (p HistoryProps) heat() (cells []heatCell, months []heatCell) {
 	shift := (int(p.Days[0].Day.Weekday()) + 6) % 7
 	for i, d := range p.Days {
 		at := i + shift
-		c := heatCell{X: at / 7 * heatStep, Y: at % 7 * heatStep, Class: "none"}
+		c := heatCell{X: at / 7 * heatStep, Y: at % 7 * heatStep}
 		if n := sum(d.N); n > 0 {
 			good, ran := rateOf(d.N)
 			// By the root, in four steps: a day with one run is seen beside one with a thousand.
@@ -191,13 +193,15 @@ func (p HistoryProps) heat() (cells []heatCell, months []heatCell) {
 				c.Class, c.Bad = "bad", true
 			}
 			c.Title = d.Day.Format("Mon 2 Jan 2006") + ": " + tally(d.N)
+			cells = append(cells, c)
+		} else {
+			fmt.Fprintf(&ground, "M%d %dh11v11h-11z", c.X, c.Y)
 		}
-		cells = append(cells, c)
 		if d.Day.Day() == 1 || i == 0 && d.Day.Day() <= 20 {
 			months = append(months, heatCell{X: c.X, Title: d.Day.Format("Jan")})
 		}
 	}
-	return cells, months
+	return cells, months, ground.String()
 }
 
 func (p HistoryProps) heatWords() string {
