@@ -15,7 +15,9 @@ func TestSystem(t *testing.T) {
 	var fails error
 	w := newWorld(t, func(o *Options) {
 		o.DatabaseKind, o.Settings = "SQLite", [][2]string{{"slots", "4"}}
-		o.Backup = func(context.Context) (Backup, error) { return Backup{File: "/data/copy.db", Bytes: 2048, Jobs: 1}, fails }
+		o.Backup = func(context.Context) (Backup, error) {
+			return Backup{File: "/data/copy.db", Bytes: 2048, Jobs: 1}, fails
+		}
 	})
 	got := decode[systemOut](t, w.expect(http.StatusOK, ask{path: "/settings/system", as: scheduler.Admin}))
 	if got.Version != "test" || got.DatabaseBytes <= 0 || got.Settings["slots"] != "4" || got.MemoryBytes <= 0 {
