@@ -35,6 +35,10 @@ type jobDelta struct {
 	due, attempt     int64 // the newest that ended,
 	state            scheduler.State
 	success, failure int64 // when the last ended so
+
+	outcome                           scheduler.State // of the last group; "": none ended
+	groupsSucceeded, groupsFailed     int64
+	groupsSucceededAt, groupsFailedAt int64
 }
 
 func newDeltas() *deltas { return &deltas{} }
@@ -176,6 +180,7 @@ func (j *jobDelta) flush(ctx context.Context, t *tx, job int64) (exists bool, er
 		p := add(j.failure)
 		set.WriteString("last_failure_at = CASE WHEN last_failure_at > " + p + " THEN last_failure_at ELSE " + p + " END, ")
 	}
+	set.WriteString(j.groups(add))
 	const newer = "CASE WHEN last_due > $2 OR (last_due = $2 AND last_attempt > $3) THEN "
 	update := "UPDATE job_stats SET " + set.String() +
 		"last_state = " + newer + "last_state ELSE $4 END, " +

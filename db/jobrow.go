@@ -24,6 +24,7 @@ type rules struct {
 	Depends    bool               `json:"depends,omitempty"` // there are rows in job_dependencies
 	Starts     bool               `json:"starts,omitempty"`  // there are rows in job_triggers
 	Once       bool               `json:"once,omitempty"`
+	Ephemeral  bool               `json:"ephemeral,omitempty"`
 	OnStart    bool               `json:"on_start,omitempty"`
 	Source     string             `json:"source,omitempty"`
 	CatchUp    scheduler.CatchUp  `json:"catch_up,omitempty"`
@@ -39,6 +40,8 @@ type rules struct {
 	KeepCount  int                `json:"keep_count,omitempty"`
 	KeepBytes  int64              `json:"keep_bytes,omitempty"`
 	Notify     []scheduler.Notify `json:"notify,omitempty"`
+
+	Extra map[string]json.RawMessage `json:"extra,omitempty"`
 }
 
 // plain are the rules of most jobs: ” in the column, for speed.
@@ -50,10 +53,10 @@ var plain = rules{
 func writeRules(d *scheduler.Job) (string, error) {
 	r := rules{
 		MaxQueued: d.MaxQueued, MaxRunning: d.MaxRunning, Priority: d.Priority, ExitCodes: d.Retry.ExitCodes,
-		Depends: len(d.DependsOn) > 0, Starts: len(d.Triggers) > 0, Once: d.Once, OnStart: d.RunOnStart, Source: d.Source, CatchUp: d.CatchUp, Window: d.CatchUpWindow, Jitter: d.Jitter,
+		Depends: len(d.DependsOn) > 0, Starts: len(d.Triggers) > 0, Once: d.Once, Ephemeral: d.Ephemeral, OnStart: d.RunOnStart, Source: d.Source, CatchUp: d.CatchUp, Window: d.CatchUpWindow, Jitter: d.Jitter,
 		Tags: d.Tags, Copies: d.Copies, Metadata: d.Metadata, OutputHead: d.OutputLimit.Head, OutputTail: d.OutputLimit.Tail,
 		Progress: d.Progress, KeepAge: d.Retention.MaxAge, KeepCount: d.Retention.MaxCount, KeepBytes: d.Retention.MaxBytes,
-		Notify: d.Notify,
+		Notify: d.Notify, Extra: d.Extra,
 	}
 	if reflect.DeepEqual(r, plain) {
 		return "", nil
@@ -77,7 +80,7 @@ func readRules(text string, d *scheduler.Job) error {
 	d.Tags, d.Copies, d.Metadata, d.Progress = r.Tags, r.Copies, r.Metadata, r.Progress
 	d.OutputLimit = scheduler.OutputLimit{Head: r.OutputHead, Tail: r.OutputTail}
 	d.Retention = scheduler.Retention{MaxAge: r.KeepAge, MaxCount: r.KeepCount, MaxBytes: r.KeepBytes}
-	d.Notify = r.Notify
+	d.Notify, d.Ephemeral, d.Extra = r.Notify, r.Ephemeral, r.Extra
 	if r.Depends {
 		d.DependsOn = make([]scheduler.Dependency, 1)
 	}

@@ -129,6 +129,8 @@ func TestPlans(t *testing.T) {
 		"runs":              func() error { _, err := s.Runs(ctx, "x", 400); return err },
 		"due by hour":       func() error { _, err := s.DueByHour(ctx, "x", at); return err },
 		"missed":            func() error { _, err := s.MissedBetween(ctx, at, at, 100); return err },
+		"summaries":         func() error { _, err := s.JobSummaries(ctx, []string{"j", "k"}); return err },
+		"began":             func() error { _, err := s.StartedAt(ctx, "j", at); return err },
 		"tail":              func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
 	} {
 		x.what = what
@@ -174,6 +176,12 @@ func TestPlans(t *testing.T) {
 			return err
 		}
 		if _, err := t.DropOutput(ctx, scheduler.Record{Key: 1}, 5); err != nil {
+			return err
+		}
+		if _, err := t.DeleteHistory(ctx, "plan", at, 5); err != nil {
+			return err
+		}
+		if err := t.ClearSummary(ctx, "plan"); err != nil {
 			return err
 		}
 		if _, err := t.Waiting(ctx, at, 5); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // PurgeDeleted deletes executions of deleted jobs that are not active, with
-// their output.
+// their output. What is still to be told of one needs it.
 func (t *tx) PurgeDeleted(ctx context.Context, limit int) (more bool, err error) {
 	var jobs []int64
 	err = each(ctx, t, "SELECT num FROM job_purge ORDER BY num"+t.s.dialect.update, nil, func(rows *sql.Rows) error {
@@ -47,7 +47,8 @@ const (
 // purge deletes executions of a job, and reports whether none is left but by limit.
 func (t *tx) purge(ctx context.Context, job int64, limit int, budget *int64) (n int, whole bool, err error) {
 	var found []scheduler.Record
-	err = each(ctx, t, "SELECT e.seq, e.job, e.finished_at, "+keptBytes+" FROM executions e WHERE e.job = $1 AND e.finished_at > 0 LIMIT "+number("$2"),
+	err = each(ctx, t, "SELECT e.seq, e.job, e.finished_at, "+keptBytes+` FROM executions e WHERE e.job = $1 AND e.finished_at > 0
+		AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.execution = e.seq AND d.state = 'pending') LIMIT `+number("$2"),
 		[]any{job, limit}, func(rows *sql.Rows) error {
 			r, err := scanRecord(rows)
 			found = append(found, r)

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	maxBatch  = 256                   // closures in one transaction
-	batchTime = 10 * time.Millisecond // after which a batch takes no more in
+	maxBatch     = 256                   // closures in one transaction
+	maxBatchTime = 10 * time.Millisecond // after which a batch takes no more in
 )
 
 // writer is the one goroutine that writes to SQLite. It takes all the closures
@@ -27,8 +27,9 @@ const (
 // again, each within a savepoint, still for one commit. When the transaction
 // itself breaks (disk full), each runs in one of its own.
 type writer struct {
-	s     *Store
-	queue chan *request
+	s         *Store
+	queue     chan *request
+	batchTime time.Duration
 
 	mu     sync.RWMutex // held for reading while sending to queue
 	closed bool
@@ -50,7 +51,7 @@ type request struct {
 }
 
 func newWriter(s *Store) *writer {
-	w := &writer{s: s, queue: make(chan *request, 4*maxBatch), done: make(chan struct{})}
+	w := &writer{s: s, queue: make(chan *request, 4*maxBatch), batchTime: maxBatchTime, done: make(chan struct{})}
 	go w.loop()
 	return w
 }
@@ -166,7 +167,7 @@ func (w *writer) refuse(first *request, err error) {
 
 // next returns a request that waits, if the batch may still grow.
 func (w *writer) next(start time.Time) *request {
-	if len(w.batch) >= maxBatch || time.Since(start) > batchTime {
+	if len(w.batch) >= maxBatch || time.Since(start) > w.batchTime {
 		return nil
 	}
 	select {

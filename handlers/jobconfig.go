@@ -16,7 +16,7 @@ var (
 	pairFields   = map[string]string{"env": "=", "annotations": "=", "headers": ":"}
 	flagFields   = []string{"follow_redirects", "insecure_skip_verify", "tty", "privileged", "delete"}
 	countFields  = []string{"max_body", "pids"}
-	sizeFields   = []string{"memory"}
+	sizeFields   = []string{"memory", "memory_limit"}
 	factorFields = []string{"cpus"}
 )
 
@@ -62,7 +62,7 @@ func formPrefix(values url.Values, executor string) string {
 
 // configFields are the fields of each executor: a form sends those of all.
 var configFields = map[string][]string{
-	"shell": {"command", "argv", "env", "dir", "user", "stdin", "umask", "shell", "env_files"},
+	"shell": {"command", "argv", "env", "dir", "user", "group", "memory_limit", "stdin", "stdin_base64", "umask", "shell", "env_files"},
 	"http": {
 		"url", "method", "headers", "body", "timeout", "expect_codes", "expect_body", "follow_redirects", "insecure_skip_verify",
 		"ca_file", "client_cert_file", "client_key_file", "max_body",

@@ -88,11 +88,10 @@ func (r *jobRequest) fromForm(values url.Values, stored *scheduler.Job, program 
 		}
 	}
 	r.draft.Enabled = slices.Contains(values["enabled"], "true") || program && !values.Has("enabled")
-	if values.Has("once") {
-		r.draft.Once = slices.Contains(values["once"], "true")
-	}
-	if values.Has("run_on_start") {
-		r.draft.RunOnStart = slices.Contains(values["run_on_start"], "true")
+	for name, on := range map[string]*bool{"once": &r.draft.Once, "run_on_start": &r.draft.RunOnStart, "ephemeral": &r.draft.Ephemeral} {
+		if values.Has(name) {
+			*on = slices.Contains(values[name], "true")
+		}
 	}
 	if values.Has("executor") {
 		r.draft.Executor = formText(values, "executor")
@@ -129,13 +128,13 @@ func (r *jobRequest) formSchedules(values url.Values, shown map[string]string, s
 		zone = strings.TrimSpace(formText(values, "timezone"))
 	}
 	if stored == nil {
-		r.draft.Schedules = lines(text, zone)
+		r.draft.Schedules = lines(text, zone, values.Get("grammar"))
 		return
 	}
 	if text == shown["schedule"] && zone == shown["timezone"] {
 		return
 	}
-	r.draft.Schedules = lines(text, zone)
+	r.draft.Schedules = lines(text, zone, values.Get("grammar"))
 	for i := range r.draft.Schedules {
 		keepSchedule(&r.draft.Schedules[i], i, zone, stored.Schedules, len(r.draft.Schedules))
 	}
@@ -162,10 +161,10 @@ func keepSchedule(s *scheduler.Schedule, at int, zone string, stored []scheduler
 
 // lines are schedules, one a line, each in the zone unless it begins with one of
 // its own: TZ=Europe/Berlin 30 2 * * *.
-func lines(text, zone string) []scheduler.Schedule {
+func lines(text, zone, grammar string) []scheduler.Schedule {
 	var all []scheduler.Schedule
 	for line := range strings.Lines(text) {
-		s := scheduler.Schedule{Text: strings.TrimSpace(line), Zone: zone}
+		s := scheduler.Schedule{Text: strings.TrimSpace(line), Zone: zone, Grammar: grammar}
 		if own, ok := strings.CutPrefix(s.Text, "TZ="); ok {
 			if name, rest, _ := strings.Cut(own, " "); name != "" && strings.TrimSpace(rest) != "" {
 				s.Zone, s.Text = name, strings.TrimSpace(rest)

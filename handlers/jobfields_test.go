@@ -313,7 +313,10 @@ func TestFormSchedules(t *testing.T) {
 
 // TestFormReadsWhatItShows: the form has a field for everything of a draft.
 func TestFormReadsWhatItShows(t *testing.T) {
-	known := []string{"Enabled", "Schedules", "Executor", "Config", "Once", "RunOnStart", "Notify"} // read in their own ways
+	known := []string{
+		"Enabled", "Schedules", "Executor", "Config", "Once", "RunOnStart", "Ephemeral", "Notify", // read in their own ways
+		"Extra", // nobody's: other APIs keep there what they were sent
+	}
 	d := reflect.TypeFor[scheduler.Draft]()
 	for i := range d.NumField() {
 		name := strings.ToLower(d.Field(i).Name)

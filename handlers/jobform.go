@@ -61,7 +61,7 @@ func (s *Server) formPage(c echo.Context, status int, props views.JobFormProps) 
 	}
 	props.Page = s.page(c, title, views.NavJobs)
 	props.Zones, props.Server = commonZones, s.zoneName()
-	props.Preview = s.preview(c, props.Values["schedule"], props.Values["timezone"])
+	props.Preview = s.preview(c, props.Values["schedule"], props.Values["timezone"], props.Values["grammar"])
 	return respond(c, status, answer{page: views.JobFormPage(props), json: props.Values})
 }
 
@@ -229,23 +229,23 @@ func (s *Server) previewSchedule(c echo.Context) error {
 			return err
 		}
 	}
-	text, zone := values.Get("schedule"), values.Get("timezone")
+	text, zone, grammar := values.Get("schedule"), values.Get("timezone"), values.Get("grammar")
 	if form(c.Request()) == asJSON {
-		p, err := s.Service.PreviewSchedules(lines(text, zone), firesShown)
+		p, err := s.Service.PreviewSchedules(lines(text, zone, grammar), firesShown)
 		if err != nil {
 			return err
 		}
 		return respond(c, http.StatusOK, answer{json: presentPreview(p)})
 	}
-	return respond(c, http.StatusOK, answer{page: views.SchedulePreview(s.preview(c, text, zone))})
+	return respond(c, http.StatusOK, answer{page: views.SchedulePreview(s.preview(c, text, zone, grammar))})
 }
 
-func (s *Server) preview(c echo.Context, text, zone string) views.PreviewProps {
+func (s *Server) preview(c echo.Context, text, zone, grammar string) views.PreviewProps {
 	props := views.PreviewProps{Page: s.page(c, "", views.NavJobs), Text: text}
 	if strings.TrimSpace(text) == "" {
 		return props
 	}
-	p, err := s.Service.PreviewSchedules(lines(text, zone), firesShown)
+	p, err := s.Service.PreviewSchedules(lines(text, zone, grammar), firesShown)
 	props.Grammar = p.Grammar
 	if err != nil {
 		var said []string

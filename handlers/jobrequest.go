@@ -42,6 +42,7 @@ type jobIn struct {
 	Triggers      []dependencyIn `json:"triggers"`
 	Once          bool           `json:"once"`
 	RunOnStart    bool           `json:"run_on_start"`
+	Ephemeral     bool           `json:"ephemeral"`
 	CatchUp       string         `json:"catch_up"`
 	CatchUpWindow string         `json:"catch_up_window"`
 	Jitter        string         `json:"jitter"`
@@ -178,7 +179,7 @@ func (r *jobRequest) fromJSON(in jobIn) {
 	r.version = in.Version
 	r.draft = scheduler.Draft{
 		Name: in.Name, DisplayName: in.DisplayName, Notes: in.Notes, Enabled: in.Enabled == nil || *in.Enabled,
-		Schedules: r.schedules(in), Executor: cmp.Or(in.Executor, "shell"), Config: in.Config, Once: in.Once, RunOnStart: in.RunOnStart,
+		Schedules: r.schedules(in), Executor: cmp.Or(in.Executor, "shell"), Config: in.Config, Once: in.Once, RunOnStart: in.RunOnStart, Ephemeral: in.Ephemeral,
 		CatchUp: scheduler.CatchUp(in.CatchUp), CatchUpWindow: r.duration("catch_up_window", in.CatchUpWindow),
 		Jitter: r.duration("jitter", in.Jitter), StartsAt: r.time("starts_at", in.StartsAt),
 		EndsAt: r.time("ends_at", in.EndsAt), PausedUntil: r.time("paused_until", in.PausedUntil),

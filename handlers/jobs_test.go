@@ -349,3 +349,57 @@ func TestFormOfARequest(t *testing.T) {
 		t.Errorf("config %s", j.Config)
 	}
 }
+
+// TestFormTakesSizes of memory as people write them.
+func TestFormTakesSizes(t *testing.T) {
+	w := newWorld(t)
+	values := url.Values{"name": {"big"}, "executor": {"shell"}, "config.command": {"true"}, "config.memory_limit": {"64 MiB"}, "config.user": {"nobody"}, "config.group": {"daemon"}, "ephemeral": {"false", "true"}}
+	w.expect(http.StatusSeeOther, ask{method: "POST", path: "/jobs", form: values, as: scheduler.Editor}.page())
+	j, err := w.store.JobByName(t.Context(), "big")
+	w.must(err)
+	if got := string(j.Config); got != `{"command":"true","group":"daemon","memory_limit":67108864,"user":"nobody"}` || !j.Ephemeral {
+		t.Errorf("%s, ephemeral %t", got, j.Ephemeral)
+	}
+	page := w.expect(http.StatusOK, ask{path: "/jobs/big/edit", as: scheduler.Editor}.page()).Body.String()
+	if !strings.Contains(page, `value="64 MiB"`) {
+		t.Error("the limit is not shown as it was typed")
+	}
+	values.Set("config.memory_limit", "much")
+	values.Set("name", "other")
+	if page := w.expect(http.StatusUnprocessableEntity, ask{method: "POST", path: "/jobs", form: values, as: scheduler.Editor}.page()).Body.String(); !strings.Contains(page, "is not a size") {
+		t.Error("what is wrong with the limit is not said")
+	}
+}
+
+// TestFormReadsSchedulesAsTheirSystemDoes: what came from another system goes on
+// being read in its language, in the preview, when it is changed, and in a copy.
+func TestFormReadsSchedulesAsTheirSystemDoes(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.service.CreateJob(t.Context(), scheduler.Server, scheduler.Draft{
+		Name: "theirs", Executor: "shell", Config: json.RawMessage(`{"command":"true"}`),
+		Schedules: []scheduler.Schedule{{Text: "@minutely", Grammar: "dkron"}},
+	}, scheduler.OriginAPI))
+	for _, path := range []string{"/jobs/theirs/edit", "/jobs/new?from=theirs"} {
+		page := w.expect(http.StatusOK, ask{path: path, as: scheduler.Editor}.page()).Body.String()
+		if !strings.Contains(page, `name="grammar" value="dkron"`) || strings.Contains(page, "is unknown") || !strings.Contains(page, "every minute") {
+			t.Errorf("%s: no preview in that language", path)
+		}
+	}
+	form := url.Values{"name": {"theirs"}, "executor": {"shell"}, "config.command": {"true"}, "schedule": {"@every 0s\n@minutely"}, "timezone": {""}, "grammar": {"dkron"}}
+	w.expect(http.StatusSeeOther, ask{method: "POST", path: "/jobs/theirs", form: form, as: scheduler.Editor}.page())
+	form.Set("name", "copy")
+	w.expect(http.StatusSeeOther, ask{method: "POST", path: "/jobs", form: form, as: scheduler.Editor}.page())
+	for _, name := range []string{"theirs", "copy"} {
+		j, err := w.store.JobByName(t.Context(), name)
+		w.must(err)
+		if len(j.Schedules) != 2 || j.Schedules[0].Grammar != "dkron" || j.Schedules[1].Grammar != "dkron" {
+			t.Errorf("%s: %+v", name, j.Schedules)
+		}
+	}
+	if page := w.expect(http.StatusOK, ask{path: "/jobs/preview?schedule=@minutely", as: scheduler.Editor}.page()).Body.String(); !strings.Contains(page, "is unknown") {
+		t.Error("without a language it is ours")
+	}
+	form.Set("grammar", "klingon")
+	form.Set("name", "worf")
+	w.expect(http.StatusUnprocessableEntity, ask{method: "POST", path: "/jobs", form: form, as: scheduler.Editor}.page())
+}

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, adjust ...func(*Options)) *world {
 	})
 	o := Options{
 		Service: w.service, Store: store, Timetable: times, Hub: idleHub{}, Version: "test", Now: w.clock.now, Zone: time.UTC,
-		Configuration: &configuration{}, Containers: containers,
+		Configuration: &configuration{}, Containers: containers, Imports: []scheduler.ImportFormat{lineFormat, YAML()},
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	}
 	for _, f := range adjust {

@@ -52,7 +52,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 
 // quiet are paths that machines ask for all the time.
 func quiet(path string) bool {
-	return strings.HasPrefix(path, "/health/") || strings.HasPrefix(path, "/static/")
+	return path == "/health" || strings.HasPrefix(path, "/health/") || strings.HasPrefix(path, "/static/")
 }
 
 // recoverPanics turns a panic into an error; the stack goes to the log only.
@@ -96,9 +96,9 @@ func (s *Server) secure(next echo.HandlerFunc) echo.HandlerFunc {
 
 // limitBody refuses what announces to be too large before anything else is
 // done; what does not is cut off while it is read.
-func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
+func (s *Server) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if c.Request().ContentLength > httpkit.MaxBody {
+		if r := c.Request(); r.ContentLength > s.bodyLimit(r) {
 			return httpkit.TooLarge()
 		}
 		return next(c)

@@ -60,6 +60,7 @@ type jobOut struct {
 	Triggers      []dependencyOut `json:"triggers"`
 	Once          bool            `json:"once"`
 	RunOnStart    bool            `json:"run_on_start"`
+	Ephemeral     bool            `json:"ephemeral"`
 	CatchUp       string          `json:"catch_up"`
 	CatchUpWindow string          `json:"catch_up_window"`
 	Jitter        string          `json:"jitter"`
@@ -117,7 +118,7 @@ func (o *jobOut) addTimes(d *scheduler.Draft) {
 		}
 		o.Schedules = append(o.Schedules, scheduleOut(orCron(sch)))
 	}
-	o.Once, o.RunOnStart, o.CatchUp, o.CatchUpWindow, o.Jitter = d.Once, d.RunOnStart, string(d.CatchUp), d.CatchUpWindow.String(), d.Jitter.String()
+	o.Once, o.RunOnStart, o.Ephemeral, o.CatchUp, o.CatchUpWindow, o.Jitter = d.Once, d.RunOnStart, d.Ephemeral, string(d.CatchUp), d.CatchUpWindow.String(), d.Jitter.String()
 	o.StartsAt, o.EndsAt, o.PausedUntil = instant(d.StartsAt), instant(d.EndsAt), instant(d.PausedUntil)
 	o.Tags, o.Copies, o.Metadata = orEmpty(d.Tags), d.Copies, d.Metadata
 	if o.Metadata == nil {

@@ -35,6 +35,7 @@ GET /jobs/:name/edit
 GET /jobs/:name/history
 GET /jobs/:name/run
 GET /jobs/export
+GET /jobs/import
 GET /jobs/new
 GET /jobs/preview
 GET /login
@@ -62,6 +63,7 @@ POST /jobs/:name/pause
 POST /jobs/:name/run
 POST /jobs/:name/unpause
 POST /jobs/bulk
+POST /jobs/import
 POST /jobs/preview
 POST /login
 POST /logout
@@ -175,6 +177,8 @@ func TestRoles(t *testing.T) {
 		{"POST", "/executions/ID/acknowledge", scheduler.Operator, "", nil},
 		{"POST", "/jobs/bulk", scheduler.Operator, `{"action":"run","jobs":["one"]}`, url.Values{"action": {"run"}, "job": {"one"}}},
 		{"POST", "/executions/bulk", scheduler.Operator, `{"action":"stop","executions":["x"]}`, url.Values{"action": {"stop"}, "execution": {"x"}}},
+		{"GET", "/jobs/import", scheduler.Editor, "", nil},
+		{"POST", "/jobs/import?format=lines", scheduler.Editor, `one`, url.Values{"format": {"lines"}, "text": {"one"}}},
 		{"GET", "/jobs/new", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/edit", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/run", scheduler.Editor, "", nil},

@@ -46,6 +46,8 @@ type Options struct {
 	Configuration Configuration
 	// Containers lists what a Docker engine has.
 	Containers func(context.Context) ([]Container, error)
+	// Imports are the other systems whose jobs can be taken over.
+	Imports []scheduler.ImportFormat
 	// Dialects are other systems' APIs, each made with what lets its clients in.
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
 	// Load says how busy this server's worker is; nil hides it.
@@ -88,6 +90,11 @@ type FreezeService interface {
 	Unfreeze(ctx context.Context, by scheduler.Principal) error
 }
 
+// ImportService stores jobs of other systems.
+type ImportService interface {
+	Import(ctx context.Context, by scheduler.Principal, list []scheduler.Imported, origin scheduler.Origin, preview bool) ([]scheduler.ImportStep, error)
+}
+
 // UserService is what the settings call.
 type UserService interface {
 	CreateUser(ctx context.Context, by scheduler.Principal, name, password string, role scheduler.Role) (scheduler.User, error)
@@ -115,6 +122,7 @@ type Service interface {
 	JobService
 	ExecutionService
 	FreezeService
+	ImportService
 	UserService
 	SessionService
 }
@@ -146,21 +154,20 @@ type Server struct {
 	door     *door
 	dialects []httpkit.Dialect
 	started  time.Time
-	viewers  atomic.Int64 // of open event streams
+	viewers  *atomic.Int64     // of open event streams
+	closing  []httpkit.Dialect // these, and those that are served alone
 }
 
 // New makes a server.
 func New(o Options) (*Server, error) {
 	o.defaults()
 	s := &Server{
-		Options: o, echo: echo.New(), sessions: newSessions(o),
+		Options: o, sessions: newSessions(o),
 		throttle: newThrottle(o.Now), crossing: http.NewCrossOriginProtection(),
-		frames: newFrames(), started: o.Now(),
+		frames: newFrames(), started: o.Now(), viewers: new(atomic.Int64),
 	}
 	s.door = &door{server: s, ttl: o.TokenTTL}
-	s.echo.HTTPErrorHandler = s.renderError
-	s.echo.IPExtractor = clientAddress(o.TrustedProxies)
-	s.echo.Use(s.observe, s.recoverPanics, s.secure, s.aroundDialects, limitBody, s.refuseCrossOrigin)
+	s.serve()
 	for _, r := range s.routes() {
 		s.register(r)
 	}
@@ -169,7 +176,16 @@ func New(o Options) (*Server, error) {
 		s.dialects = append(s.dialects, d)
 		s.mount(d)
 	}
+	s.closing = s.dialects
 	return s, nil
+}
+
+// serve makes what answers requests, still without addresses.
+func (s *Server) serve() {
+	s.echo = echo.New()
+	s.echo.HTTPErrorHandler = s.renderError
+	s.echo.IPExtractor = clientAddress(s.TrustedProxies)
+	s.echo.Use(s.observe, s.recoverPanics, s.secure, s.aroundDialects, s.limitBody, s.refuseCrossOrigin)
 }
 
 func (o *Options) defaults() {
@@ -200,7 +216,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 func (s *Server) Close() error {
 	s.frames.Close()
 	var err error
-	for _, d := range s.dialects {
+	for _, d := range s.closing {
 		if c, ok := d.(io.Closer); ok {
 			err = errors.Join(err, c.Close())
 		}

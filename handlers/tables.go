@@ -2,14 +2,10 @@ package handlers
 
 import (
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/labstack/echo/v4"
-
-	"belfry/handlers/httpkit"
 	"belfry/scheduler"
 )
 
@@ -93,32 +89,6 @@ func tokenTable(tokens []tokenOut) [][]string {
 	return rows
 }
 
-// exportJobs is the definitions of jobs, each as POST /jobs takes it.
-func (s *Server) exportJobs(c echo.Context) error {
-	wanted := c.QueryParams()["job"]
-	if len(wanted) == 0 || len(wanted) > scheduler.MaxPage {
-		return httpkit.BadField("job", "choose at least one and at most %d", scheduler.MaxPage)
-	}
-	items := []map[string]json.RawMessage{}
-	for _, name := range wanted {
-		j, err := s.Store.JobByName(c.Request().Context(), name)
-		if err != nil {
-			return err
-		}
-		item, err := s.definition(j)
-		if err != nil {
-			return err
-		}
-		items = append(items, item)
-	}
-	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="jobs.json"`)
-	b, err := json.MarshalIndent(map[string]any{"items": items}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return blob(c, http.StatusOK, echo.MIMEApplicationJSON, append(b, '\n'))
-}
-
 // definition is a job without what only the server decides.
 func (s *Server) definition(j scheduler.Job) (map[string]json.RawMessage, error) {
 	b, err := json.Marshal(s.presentJob(j, scheduler.JobStats{}))
@@ -129,11 +99,8 @@ func (s *Server) definition(j scheduler.Job) (map[string]json.RawMessage, error)
 	if err := json.Unmarshal(b, &all); err != nil {
 		return nil, err
 	}
-	for _, key := range readOnly {
+	for _, key := range append([]string{"schedule", "timezone", "source"}, serverKeys...) { // schedules says the same
 		delete(all, key)
 	}
 	return all, nil
 }
-
-// readOnly is what the server decides about a job, and what schedules says again.
-var readOnly = []string{"id", "num", "origin", "source", "version", "created_at", "updated_at", "next_at", "last", "schedule", "timezone"}

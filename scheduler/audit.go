@@ -22,6 +22,7 @@ type auditedJob struct {
 	DependsOn   []string    `json:"depends_on,omitempty"`
 	Triggers    []string    `json:"triggers,omitempty"`
 	Once        bool        `json:"once,omitempty"`
+	Ephemeral   bool        `json:"ephemeral,omitempty"`
 	RunOnStart  bool        `json:"run_on_start,omitempty"`
 	CatchUp     CatchUp     `json:"catch_up,omitempty"`
 	CatchUpFor  string      `json:"catch_up_window,omitempty"`
@@ -54,7 +55,7 @@ func auditJob(j Job) auditedJob {
 		Name: j.Name, DisplayName: j.DisplayName, Notes: j.Notes, Enabled: j.Enabled,
 		Schedules: j.Schedules, Executor: j.Executor, Config: maskConfig(j.Config),
 		Concurrency: j.Concurrency, MaxQueued: j.MaxQueued, MaxRunning: j.MaxRunning, Priority: j.Priority,
-		Once: j.Once, RunOnStart: j.RunOnStart, CatchUp: j.CatchUp, CatchUpFor: j.CatchUpWindow.String(), Jitter: j.Jitter.String(),
+		Once: j.Once, Ephemeral: j.Ephemeral, RunOnStart: j.RunOnStart, CatchUp: j.CatchUp, CatchUpFor: j.CatchUpWindow.String(), Jitter: j.Jitter.String(),
 		StartsAt: j.StartsAt, EndsAt: j.EndsAt, PausedUntil: j.PausedUntil, Tags: j.Tags, Copies: j.Copies,
 		OutputHead: j.OutputLimit.Head, OutputTail: j.OutputLimit.Tail, Progress: j.Progress,
 		KeepAge: j.Retention.MaxAge.String(), KeepCount: j.Retention.MaxCount, KeepBytes: j.Retention.MaxBytes,

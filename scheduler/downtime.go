@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -32,7 +33,7 @@ func (s *Service) Alive(ctx context.Context) error {
 // becomes an execution, run or missed by its job's rules. It fills the timetable,
 // as Load does; call it before that starts.
 func (s *Service) Resume(ctx context.Context) (scheduled map[string]bool, err error) {
-	if err := s.loadFreeze(ctx); err != nil {
+	if err := errors.Join(s.loadFreeze(ctx), s.loadPause(ctx)); err != nil {
 		return nil, err
 	}
 	text, err := s.Store.Setting(ctx, settingAlive)

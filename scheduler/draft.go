@@ -34,9 +34,13 @@ const (
 	maxValue     = 2000
 	maxCodes     = 256
 	maxPattern   = 1000
+	maxExtra     = 1 << 20
 
 	maxCatchUp = 100 // runs that one gap is caught up with, and missed due times that are recorded one by one
 )
+
+// EveryWorker is the Copies of a job that runs on all workers that have its tags.
+const EveryWorker = maxParallel
 
 // The defaults of a draft.
 const (
@@ -57,6 +61,9 @@ func (d *Draft) Normalize() {
 	kept := d.Schedules[:0:0]
 	for _, s := range d.Schedules {
 		s.Text, s.Zone = strings.TrimSpace(s.Text), strings.TrimSpace(s.Zone)
+		if s.Grammar == cron.Standard.Name {
+			s.Grammar = ""
+		}
 		if s.Text != "" {
 			kept = append(kept, s)
 		}
@@ -136,6 +143,7 @@ func (d *Draft) Validate(executors map[string]Executor) error {
 		f.add("once", "a job that runs once has no schedule; use @at for one at a given time")
 	}
 	f.labels(d)
+	f.extra(d.Extra)
 	f.number("retries", d.Retries, 0, maxRetries)
 	f.duration("timeout", d.Timeout, 0, maxDuration)
 	f.duration("grace", d.Grace, 0, maxGrace)
@@ -235,6 +243,20 @@ func (f *fields) dependencies(field string, list []Dependency) {
 		}
 		seen[key] = true
 		oneOf(f, field, d.On, Conditions)
+	}
+}
+
+// extra checks what nobody looks into: that it is JSON, and not too much of it.
+func (f *fields) extra(extra map[string]json.RawMessage) {
+	size := 0
+	for name, raw := range extra {
+		size += len(name) + len(raw)
+		if !json.Valid(raw) {
+			f.add("extra", "%s is not valid JSON", cut(name, 40))
+		}
+	}
+	if size > maxExtra {
+		f.add("extra", "is too large: %d bytes, at most %d", size, maxExtra)
 	}
 }
 

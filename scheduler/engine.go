@@ -149,11 +149,20 @@ func (s *Service) endGroup(ctx context.Context, tx Tx, fx *effects, j Job, e Exe
 	if err := s.notify(ctx, tx, fx, &j, &e); err != nil {
 		return err
 	}
+	if err := tx.CountOutcome(ctx, e.JobID, e.State, e.FinishedAt); err != nil {
+		return err
+	}
 	if err := s.trigger(ctx, tx, fx, e); err != nil {
 		return err
 	}
-	return s.startTriggered(ctx, tx, fx, j.Triggers, e)
+	if err := s.startTriggered(ctx, tx, fx, j.Triggers, e); err != nil || !j.spent(&e) {
+		return err
+	}
+	return s.deleteIn(ctx, tx, fx, Server, j, true)
 }
+
+// spent reports whether j is deleted because its group ended as e did.
+func (j *Job) spent(e *Execution) bool { return j.ID != "" && j.Ephemeral && e.State == Succeeded }
 
 // advance lets executions of j that wait for their turn be next, as far as the
 // job's limit allows.

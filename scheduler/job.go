@@ -146,6 +146,7 @@ type Draft struct {
 
 	DependsOn  []Dependency // all of them, since it last ran for them
 	Once       bool         // runs once by itself, as soon as its dependencies let it
+	Ephemeral  bool         // is deleted with its history when a group of it has succeeded
 	RunOnStart bool         // runs once whenever the server starts
 
 	CatchUp       CatchUp
@@ -165,6 +166,10 @@ type Draft struct {
 	OutputLimit OutputLimit
 	Progress    string // an RE2 pattern whose last match in the output is the progress in percent
 	Retention   Retention
+
+	// Extra is what other systems' APIs keep of a job and nobody else understands,
+	// by the API's name. In an update nil means: as it is stored.
+	Extra map[string]json.RawMessage
 }
 
 // Job is a definition as stored.
@@ -188,6 +193,15 @@ type JobStats struct {
 	MedianTook  time.Duration
 	LastSuccess time.Time
 	LastFailure time.Time
+}
+
+// JobSummary is what a job's groups came to since its history was last cleared,
+// whatever retention deletes, and who depends on it.
+type JobSummary struct {
+	Succeeded, Failed     int64 // groups that ended so; all but Succeeded is Failed
+	SucceededAt, FailedAt time.Time
+	Outcome               State    // of the last group, also of one that was cleared; "": none yet
+	Dependents            []string // names of jobs, in order
 }
 
 // Outcome is one bar of a job's history.

@@ -108,13 +108,17 @@ func (s *Service) SettleDelivery(ctx context.Context, d Delivery, attempt int) e
 	return s.Store.InTx(ctx, func(tx Tx) error { return tx.SettleDelivery(ctx, d, attempt) })
 }
 
-// Notification makes what a sender needs for a delivery. CodeInvalid: its
+// Notification makes what a sender needs for a delivery; of a job that was deleted
+// since, its id and name. CodeInvalid: its
 // execution is not there any more.
 func (s *Service) Notification(ctx context.Context, d Delivery) (Notification, error) {
 	n := Notification{Delivery: d, Config: d.Config, Output: &storedOutput{s.Store, d.ExecutionID}}
 	var err error
 	if n.Execution, err = s.Store.Execution(ctx, d.ExecutionID); err == nil {
 		n.Job, err = s.Store.Job(ctx, n.Execution.JobID)
+	}
+	if CodeOf(err) == CodeNotFound && n.Execution.ID != "" {
+		n.Job, err = Job{ID: n.Execution.JobID, Draft: Draft{Name: d.JobName}}, nil // it was deleted since
 	}
 	if CodeOf(err) == CodeNotFound {
 		return n, Errorf(CodeInvalid, "the job was deleted before it was sent")

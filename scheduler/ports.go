@@ -46,6 +46,9 @@ type JobStore interface {
 	// JobStats answers for each of ids (unknown ones are absent), with at most
 	// recent outcomes each.
 	JobStats(ctx context.Context, ids []string, recent int) (map[string]JobStats, error)
+	// JobSummaries answers for each of ids (unknown ones are absent), for very many
+	// of them at little cost.
+	JobSummaries(ctx context.Context, ids []string) (map[string]JobSummary, error)
 }
 
 // JobTimes is what decides about a job's due times.
@@ -66,6 +69,8 @@ func (t JobTimes) Equal(u JobTimes) bool {
 type ExecutionStore interface {
 	Execution(ctx context.Context, id string) (Execution, error)
 	ListExecutions(ctx context.Context, f ExecutionFilter) ([]Execution, Total, error)
+	// StartedAt lists the executions of a job that began to run at an instant.
+	StartedAt(ctx context.Context, jobID string, at time.Time) ([]Execution, error)
 	// Attempts lists the executions of e's group by attempt.
 	Attempts(ctx context.Context, e Execution) ([]Execution, error)
 	// ChangedSince lists what is active now, and what ended at or after t (oldest
@@ -167,7 +172,8 @@ type Tx interface {
 	// small steps, by PurgeDeleted. They are not listed any more.
 	DeleteJob(ctx context.Context, id string) error
 	// PurgeDeleted deletes at most limit executions of deleted jobs that are not
-	// active, with their output, and reports whether there are more.
+	// active and have no pending delivery, with their output, and reports whether
+	// there are more.
 	PurgeDeleted(ctx context.Context, limit int) (more bool, err error)
 
 	// ActiveExecutions lists what is queued or running of a job, oldest first, at
@@ -238,6 +244,17 @@ type Tx interface {
 	CutOutput(ctx context.Context, executionID string, from, to int64) error
 	// SetProgress stores how far a run says that it is, in percent.
 	SetProgress(ctx context.Context, executionID string, percent float64) error
+
+	// CountOutcome notes in a job's summary how a group ended, in the transaction in
+	// which its last execution ended; nothing when the job is gone, or when that is
+	// no outcome.
+	CountOutcome(ctx context.Context, jobID string, state State, at time.Time) error
+	// ClearSummary makes the numbers and times of a job's summary zero.
+	ClearSummary(ctx context.Context, jobID string) error
+	// DeleteHistory deletes at most limit executions of a job that ended at or before
+	// an instant and whose groups are not active, with their output, and reports
+	// whether there may be more.
+	DeleteHistory(ctx context.Context, jobID string, until time.Time, limit int) (more bool, err error)
 
 	// DeleteExecutions deletes executions with their output, those of them that are
 	// not, and whose groups are not, active any more.

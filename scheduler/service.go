@@ -43,15 +43,15 @@ type Service struct {
 	past      retention
 	outbox    outbox
 	freeze    atomic.Pointer[Freeze]
-	freezing  sync.Mutex // held while a freeze begins or ends
-	declaring sync.Mutex // held while the jobs of an origin are replaced
+	freezing  sync.Mutex  // held while a freeze begins or ends
+	paused    atomic.Bool // new jobs and changes are refused
+	declaring sync.Mutex  // held while the jobs of an origin are replaced
+	verified  verifiedPasswords
+	dummy     func() string // a hash that no password matches, made once
 
 	late lateness // of the newest fires
 
 	acknowledging sync.Mutex // held while a failure is acknowledged
-
-	verified verifiedPasswords
-	dummy    func() string // a hash that no password matches, made once
 }
 
 // New makes a service. Start makes it live.

@@ -343,7 +343,7 @@ func (s *Service) Finish(ctx context.Context, end Ending) error {
 				return err
 			}
 		}
-		if !exists || j.limit() == 0 {
+		if !exists || j.limit() == 0 || j.spent(&e) {
 			return nil
 		}
 		return s.advance(ctx, tx, fx, j)

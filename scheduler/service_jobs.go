@@ -14,7 +14,7 @@ import (
 // CreateJob stores a new job. It needs the role editor. CodeInvalid names the
 // fields that are wrong; CodeConflict: the name is taken.
 func (s *Service) CreateJob(ctx context.Context, by Principal, d Draft, origin Origin) (Job, error) {
-	if err := authorize(by, Editor, "creating a job"); err != nil {
+	if err := s.submitting(by, "creating a job"); err != nil {
 		return Job{}, err
 	}
 	d.Normalize()
@@ -59,7 +59,7 @@ func (s *Service) createIn(ctx context.Context, tx Tx, fx *effects, by Principal
 // editor. version is the one the change was made from, 0 for any; CodeConflict:
 // the job changed meanwhile, or the new name is taken.
 func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, version int64, d Draft) (Job, error) {
-	if err := authorize(by, Editor, "changing a job"); err != nil {
+	if err := s.submitting(by, "changing a job"); err != nil {
 		return Job{}, err
 	}
 	d.Normalize()
@@ -75,6 +75,9 @@ func (s *Service) UpdateJob(ctx context.Context, by Principal, name string, vers
 		}
 		if err := j.owned("changed"); err != nil {
 			return err
+		}
+		if d.Extra == nil {
+			d.Extra = j.Extra
 		}
 		if reflect.DeepEqual(j.Draft, d) {
 			return errUnchanged // what was read was sent back: no version, no audit row, no event

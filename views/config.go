@@ -37,6 +37,8 @@ var hostFields = map[string][]configField{
 		{Key: "env", Label: "Environment", Rows: 3, Placeholder: "NAME=value", Hint: "One NAME=value a line, added to the server's.", More: true},
 		{Key: "dir", Label: "Working directory", Placeholder: "/srv/app", More: true},
 		{Key: "user", Label: "User", Hint: "Whom to run as. Only a server that runs as root can.", More: true},
+		{Key: "group", Label: "Group", Hint: "Instead of the user's own.", More: true},
+		{Key: "memory_limit", Label: "Memory limit", Placeholder: "512 MiB", Hint: "Of all its processes together; whoever takes more is killed. Empty: none.", More: true},
 		{Key: "stdin", Label: "Standard input", Rows: 3, More: true},
 		{Key: "umask", Label: "Umask", Placeholder: "0022", More: true},
 		{Key: "env_files", Label: "Environment files", Rows: 2, Placeholder: "/etc/app.env", Hint: "One path a line; read when it runs.", More: true},

@@ -29,7 +29,8 @@ func limitFacts(d scheduler.Draft) []limitFact {
 	add(d.CatchUp == scheduler.CatchUpLatest, "Missed fires", "The latest is run, if it is not older than "+durationValue(d.CatchUpWindow))
 	add(d.CatchUp == scheduler.CatchUpAll, "Missed fires", "All are run that are not older than "+durationValue(d.CatchUpWindow))
 	add(d.Jitter > 0, "Jitter", "Starts up to "+durationValue(d.Jitter)+" later")
-	add(d.Copies > 1, "Copies", "On "+strconv.Itoa(d.Copies)+" workers at once")
+	add(d.Copies > 1 && d.Copies < scheduler.EveryWorker, "Copies", "On "+strconv.Itoa(d.Copies)+" workers at once")
+	add(d.Copies == scheduler.EveryWorker, "Copies", "On all workers that have its tags")
 	add(d.Progress != "", "Progress", "Read from the output by "+d.Progress)
 	add(d.OutputLimit != scheduler.DefaultOutputLimit && d.OutputLimit != (scheduler.OutputLimit{}), "Output",
 		"The first "+Size(d.OutputLimit.Head)+" and the last "+Size(d.OutputLimit.Tail)+" are kept")

@@ -238,6 +238,8 @@ func executorLabel(kind string) string {
 		return "New container"
 	case "docker-service":
 		return "Swarm service"
+	case "unsupported":
+		return "Not possible here"
 	default:
 		return kind
 	}

@@ -18,7 +18,7 @@ func (p JobFormProps) value(name string) string { return p.Values[name] }
 // shownFields are the fields that say themselves what is wrong with them.
 var shownFields = func() []string {
 	names := []string{
-		"name", "display_name", "notes", "enabled", "schedule", "timezone", "executor", "concurrency", "once", "run_on_start", "retries", "timeout", "tags", "copies",
+		"name", "display_name", "notes", "enabled", "schedule", "timezone", "executor", "concurrency", "once", "run_on_start", "ephemeral", "retries", "timeout", "tags", "copies",
 	}
 	for _, fields := range folded {
 		names = append(names, fields...)
@@ -82,7 +82,7 @@ var defaults = map[string]string{
 
 // open reports whether a group of folded fields has to be seen.
 func (p JobFormProps) open(group string) bool {
-	if group == "after" && (p.Values["once"] == "true" || p.Values["run_on_start"] == "true") {
+	if group == "after" && (p.Values["once"] == "true" || p.Values["run_on_start"] == "true" || p.Values["ephemeral"] == "true") {
 		return true
 	}
 	return slices.ContainsFunc(folded[group], func(name string) bool {

@@ -26,13 +26,15 @@ func FormValues(d scheduler.Draft) map[string]string {
 	if d.Enabled {
 		v["enabled"] = "true"
 	}
-	if d.RunOnStart {
-		v["run_on_start"] = "true"
-	}
-	if d.Once {
-		v["once"] = "true"
+	for name, on := range map[string]bool{"once": d.Once, "run_on_start": d.RunOnStart, "ephemeral": d.Ephemeral} {
+		if on {
+			v[name] = "true"
+		}
 	}
 	v["timezone"] = FormZone(d.Schedules)
+	if len(d.Schedules) > 0 && d.Schedules[0].Grammar != "" && !slices.ContainsFunc(d.Schedules, func(s scheduler.Schedule) bool { return s.Grammar != d.Schedules[0].Grammar }) {
+		v["grammar"] = d.Schedules[0].Grammar // another system's: its schedules go on being read as it reads them
+	}
 	lines := make([]string, len(d.Schedules))
 	for i, s := range d.Schedules {
 		lines[i] = ScheduleLine(s, v["timezone"])
@@ -186,7 +188,7 @@ func configValue(key string, x any) string {
 	case string:
 		return x
 	case json.Number:
-		if key == "memory" {
+		if key == "memory" || key == "memory_limit" {
 			if n, err := x.Int64(); err == nil {
 				return sizeValue(n)
 			}

@@ -50,12 +50,12 @@ func (p JobProps) graph() (nodes []graphNode, height int, more string) {
 	height = rows * graphRow
 	mid := height/2 - graphHeight/2
 	const column = graphWidth + graphGap
-	nodes = append(nodes, graphNode{X: column, Y: mid, Name: p.Row.Job.Name, Short: short(p.Row.Job.Name)})
+	nodes = append(nodes, graphNode{X: column, Y: mid, Name: p.Row.Job.Name, Short: shortName(p.Row.Job.Name)})
 	for side, list := range [][]relation{before, after} {
 		top := (height - len(list)*graphRow) / 2
 		for i, r := range list {
 			y := top + i*graphRow + (graphRow-graphHeight)/2
-			n := graphNode{X: side * 2 * column, Y: y, Name: r.name, Short: short(r.name), Words: r.words, Path: JobPath(r.name), Broken: r.on != string(scheduler.OnSuccess)}
+			n := graphNode{X: side * 2 * column, Y: y, Name: r.name, Short: shortName(r.name), Words: r.words, Path: JobPath(r.name), Broken: r.on != string(scheduler.OnSuccess)}
 			from, to := graphWidth, column
 			a, b := y+graphHeight/2, mid+graphHeight/2
 			if side == 1 {
@@ -68,7 +68,7 @@ func (p JobProps) graph() (nodes []graphNode, height int, more string) {
 	return nodes, height, more
 }
 
-func short(name string) string {
+func shortName(name string) string {
 	if utf8.RuneCountInString(name) <= graphShort {
 		return name
 	}

@@ -47,14 +47,18 @@ func query(path string, pairs ...string) string {
 }
 
 func (q JobQuery) path(offset int) string {
-	pairs := []string{
-		"q", q.Q, "state", q.State, "enabled", q.Enabled, "executor", q.Executor, "tag", q.Tag, "origin", q.Origin,
-		"sort", q.Sort, "limit", atoi0(q.Limit), "offset", atoi0(offset),
-	}
+	return query("/jobs", append(q.pairs(), "limit", atoi0(q.Limit), "offset", atoi0(offset))...)
+}
+
+// export is the file with all jobs of the list.
+func (q JobQuery) export() string { return query("/jobs/export", q.pairs()...) }
+
+func (q JobQuery) pairs() []string {
+	pairs := []string{"q", q.Q, "state", q.State, "enabled", q.Enabled, "executor", q.Executor, "tag", q.Tag, "origin", q.Origin, "sort", q.Sort}
 	for k, v := range q.Metadata {
 		pairs = append(pairs, "metadata."+k, v)
 	}
-	return query("/jobs", pairs...)
+	return pairs
 }
 
 // without is the list with one entry of metadata less.

@@ -131,6 +131,10 @@ var notifyLabels = map[string]struct{ label, key string }{
 	"slack":   {"Slack", "channel"},
 	"webhook": {"Webhook", ""},
 	"save":    {"Files in", "folder"},
+	"log":     {"Output to the server's log", ""},
+	"files":   {"Output to files in", "log_dir"},
+	"syslog":  {"Output to syslog", "address"},
+	"fluent":  {"Output to Fluent", "host"},
 }
 
 // notifyWords says what is done, and when: "Mail to ops@example.com on failure".
@@ -152,6 +156,8 @@ func notifyWords(n scheduler.Notify) string {
 		words = "Mail"
 	case n.Kind == "save":
 		words = "Files"
+	case n.Kind == "files":
+		words = "Output to files"
 	}
 	switch n.On {
 	case scheduler.OnSuccess:

@@ -24,6 +24,9 @@ type cli struct {
 	User     userCmd     `cmd:"" help:"Administer who can log in."`
 	Token    tokenCmd    `cmd:"" help:"Administer API tokens."`
 	Jobs     jobsCmd     `cmd:"" help:"List and run the jobs of a running server."`
+	Import   importCmd   `cmd:"" help:"Take over the jobs of another system, into a running server."`
+	Apply    applyCmd    `cmd:"" help:"Make the jobs of a running server as YAML files say; others stay."`
+	Export   exportCmd   `cmd:"" help:"Print the jobs of a running server as YAML, which apply takes."`
 	Validate validateCmd `cmd:"" help:"Check configuration files, without a server: for CI."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database to a file, while the server may be running."`
 	Restore  restoreCmd  `cmd:"" help:"Put a copy in the place of the database of a server that is not running."`
@@ -43,6 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	parser, err := kong.New(&cli{},
 		kong.Name("belfry"),
 		kong.Description("Belfry runs scheduled jobs and shows them live. Every flag can be set by the variable named behind it."),
+		kong.Vars{"import_formats": formatNames()},
 		kong.DefaultEnvars("BELFRY"), kong.Writers(stdout, stderr), kong.UsageOnError(),
 		kong.Exit(func(code int) { exited = code; panic(exitPanic{}) }),
 	)

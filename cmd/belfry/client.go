@@ -55,8 +55,13 @@ func (p problem) Error() string {
 
 // open sends a request and returns the body of an answer that is not an error.
 func (c *client) open(ctx context.Context, method, path, accept string, header http.Header) (io.ReadCloser, error) {
+	return c.send(ctx, method, path, accept, header, nil)
+}
+
+// send is open with a body, unless it is nil.
+func (c *client) send(ctx context.Context, method, path, accept string, header http.Header, content []byte) (io.ReadCloser, error) {
 	base := strings.TrimSuffix(c.Server, "/")
-	req, err := http.NewRequestWithContext(ctx, method, base+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(content))
 	if err != nil {
 		return nil, fmt.Errorf("--server: %w", err)
 	}

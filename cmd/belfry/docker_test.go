@@ -67,7 +67,7 @@ func (s *server) soon(path string, status int, words string) time.Duration {
 // removes its jobs, and gets nobody at the host.
 func TestLabelsMakeJobs(t *testing.T) {
 	e := startEngine(t)
-	s := serve(t, t.TempDir(), "--docker", e.Host)
+	s := serve(t, t.TempDir(), "--docker", e.Host, "--api-rate-limit", "0")
 	s.soon("/health/readiness", http.StatusOK, `"docker":"connected"`)
 	e.labelled("web", "ofelia.job-exec.tick.schedule=@every 1s", "ofelia.job-exec.tick.command=echo from $0 here",
 		"ofelia.job-local.bad.schedule=@every 1s", "ofelia.job-local.bad.command=touch /tmp/owned",

@@ -20,7 +20,7 @@ import (
 )
 
 // executorKinds are the kinds of job there are, in the order of pages.
-var executorKinds = []string{"shell", "http", "docker-exec", "docker-run", "docker-service"}
+var executorKinds = []string{"shell", "http", "docker-exec", "docker-run", "docker-service", "unsupported"}
 
 // ofelia is the API of that name.
 func (a *app) ofelia(door httpkit.Doorman) httpkit.Dialect {

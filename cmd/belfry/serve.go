@@ -21,6 +21,7 @@ type serveCmd struct {
 	dataFlags
 	logFlags
 	Listen         string         `help:"Address to serve pages and API on; 127.0.0.1:8080, unless the configuration has a web-address." placeholder:"HOST:PORT"`
+	DkronListen    string         `help:"Address of a listener that has only the API of Dkron, where a Dkron has it; it is below /v1 of --listen anyway." placeholder:"HOST:PORT"`
 	Config         []string       `help:"Files with jobs and settings in Ofelia's INI format, or patterns for such; repeatable." placeholder:"FILE"`
 	Docker         string         `help:"Address of the Docker engine; off: none. Empty: what DOCKER_HOST says, or the usual socket." placeholder:"HOST"`
 	Demo           bool           `help:"Fill a fresh data folder with sample jobs, and open the page."`
@@ -63,12 +64,17 @@ func (c *serveCmd) Validate() error {
 
 // validAddress refuses an address that everybody reaches who need not log in.
 func (c *serveCmd) validAddress() error {
-	host, _, err := net.SplitHostPort(c.address())
-	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
-	}
-	if c.Auth == "none" && !loopback(host) && !c.Insecure {
-		return fmt.Errorf("--auth none lets everybody who reaches %s run commands on this machine; listen on 127.0.0.1, or add --insecure if that is what you want", c.address())
+	for flag, address := range map[string]string{"--listen": c.address(), "--dkron-listen": c.DkronListen} {
+		if address == "" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+		if c.Auth == "none" && !loopback(host) && !c.Insecure {
+			return fmt.Errorf("--auth none lets everybody who reaches %s run commands on this machine; listen on 127.0.0.1, or add --insecure if that is what you want", address)
+		}
 	}
 	return nil
 }
@@ -130,6 +136,8 @@ func (c *serveCmd) Run(ctx context.Context, con *console) error {
 	select {
 	case <-ctx.Done():
 		log.Info("stopping", "grace", c.DrainGrace)
+	case <-a.leaving:
+		log.Info("stopping, as somebody asked for", "grace", c.DrainGrace)
 	case err = <-a.failed:
 		log.Error("the server failed", "error", err)
 	}

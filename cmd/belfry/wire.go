@@ -5,18 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"belfry/db"
 	"belfry/handlers"
+	"belfry/handlers/dkron"
 	"belfry/handlers/httpkit"
 	"belfry/scheduler"
 	"belfry/scheduler/events"
 	"belfry/scheduler/executor/docker"
 	"belfry/scheduler/executor/shell"
+	"belfry/scheduler/executor/unsupported"
 	"belfry/scheduler/executor/web"
 	"belfry/scheduler/metrics"
 	"belfry/scheduler/notify"
@@ -46,7 +50,9 @@ type app struct {
 	config  *configuration
 	pages   *handlers.Server
 	http    *http.Server
-	failed  chan error // the listener's end
+	doors   doors
+	failed  chan error    // a listener's end
+	leaving chan struct{} // somebody wants the server to end
 
 	endFires, endClaims, endSends, endChores, endWatch context.CancelFunc
 	firing, claiming, sending, chores, watching        sync.WaitGroup
@@ -64,7 +70,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		return nil, err
 	}
 	a := &app{
-		flags: c, log: log, level: level, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1),
+		flags: c, log: log, level: level, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1), leaving: make(chan struct{}, 1),
 		endFires: func() {}, endClaims: func() {}, endSends: func() {}, endChores: func() {}, endWatch: func() {},
 	}
 	if err := a.dockerEngine(); err != nil {
@@ -74,10 +80,12 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 	executors := map[string]scheduler.Executor{
 		"shell": sh, "http": web.New(log),
 		"docker-exec": a.engine.Exec(), "docker-run": a.engine.RunContainer(), "docker-service": a.engine.Service(),
+		unsupported.Kind: unsupported.Executor{},
 	}
 	senders := notify.Senders()
+	maps.Copy(senders, notify.Processors(log))
 	a.pool = runner.New(runner.Options{
-		Worker: workerName, Tags: c.Tags, Slots: c.slots(), Executors: executors, Now: time.Now, Log: log,
+		Worker: workerName, Tags: append(slices.Clone(c.Tags), dkron.ServerTags...), Slots: c.slots(), Executors: executors, Now: time.Now, Log: log,
 	})
 	a.service = scheduler.New(scheduler.Options{
 		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.metrics, Executors: executors, Senders: senders,
@@ -93,18 +101,22 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
 		Load: a.pool.Usage, Executors: executorKinds, TokenTTL: c.APITokenTTL,
 		DatabaseKind: c.databaseKind(), Backup: c.backup(), Settings: c.inForce(),
-		Configuration: a.config, Containers: a.containers,
-		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia},
+		Configuration: a.config, Containers: a.containers, Imports: importFormats(a.store),
+		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.dkron(false)},
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	a.http = &http.Server{
-		Handler: a.pages, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	a.http = a.newHTTP(a.pages)
 	a.http.RegisterOnShutdown(a.hub.Close) // open streams would keep Shutdown waiting
 	return a, nil
+}
+
+func (a *app) newHTTP(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
 }
 
 // start brings the server up in the order that loses nothing: what an earlier
@@ -129,19 +141,25 @@ func (a *app) start(ctx context.Context, con *console) error {
 	if lost > 0 {
 		a.service.Log.Warn("executions were running when the server stopped", "lost", lost)
 	}
-	listener, err := net.Listen("tcp", a.flags.address())
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.flags.address())
 	if err != nil {
 		return err
 	}
 	url := "http://" + listener.Addr().String()
-	if err := a.startConfiguration(ctx); err != nil {
+	a.doors.pages.Store(tcpAddr(listener))
+	err = a.listenApart(ctx)
+	if err == nil {
+		err = a.startConfiguration(ctx)
+	}
+	if err == nil {
+		err = a.startWork(ctx, url)
+	}
+	if err != nil {
 		_ = listener.Close()
+		a.doors.close()
 		return err
 	}
-	if err := a.startWork(ctx, url); err != nil {
-		_ = listener.Close()
-		return err
-	}
+	a.serveApart()
 	go func() {
 		if err := a.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			a.failed <- err
@@ -276,7 +294,11 @@ func (a *app) stop(log *slog.Logger) error {
 	go func() {
 		quick, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		shut <- a.http.Shutdown(quick)
+		apart := make(chan struct{})
+		go func() { a.doors.shutdown(quick); close(apart) }()
+		err := a.http.Shutdown(quick)
+		<-apart
+		shut <- err
 	}()
 	a.pool.Drain(ctx, a.flags.DrainGrace)
 	if err := <-shut; err != nil {

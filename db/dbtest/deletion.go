@@ -89,3 +89,35 @@ func deleteJob(t *testing.T, s *db.Store) {
 	}), scheduler.CodeNotFound)
 	addJob(t, s, "gone") // the name is free
 }
+
+// deleteUntold: what is still to be told of a deleted job's execution is not
+// deleted before that.
+func deleteUntold(t *testing.T, s *db.Store) {
+	gone := addJob(t, s, "gone")
+	addExecution(t, s, NewExecution(gone.ID, at(0)))
+	e := finish(t, s, claim(t, s, "w", at(0), 1)[0].Execution, scheduler.Failed, at(1))
+	d := addDelivery(t, s, e, "mail", at(1))
+	tx(t, s, func(tx scheduler.Tx) error { return tx.DeleteJob(bg, gone.ID) })
+	purge := func() {
+		tx(t, s, func(tx scheduler.Tx) error {
+			more, err := tx.PurgeDeleted(bg, 100)
+			if more {
+				t.Error("something is left to purge")
+			}
+			return err
+		})
+	}
+	purge()
+	if got, err := s.Execution(bg, e.ID); err != nil || got.JobName != "gone" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	claimed := claimDeliveries(t, s, 2, 60, 5)
+	if len(claimed) != 1 || claimed[0].ID != d.ID {
+		t.Fatalf("claimed %+v", claimed)
+	}
+	claimed[0].State, claimed[0].SentAt = scheduler.DeliverySent, at(3)
+	settle(t, s, claimed[0], claimed[0].Attempts)
+	purge()
+	_, err := s.Execution(bg, e.ID)
+	wantCode(t, err, scheduler.CodeNotFound)
+}

@@ -37,6 +37,7 @@ var scenarios = []scenario{
 	{"lateness", 5 * time.Minute, lateness},
 	{"create", 5 * time.Minute, create},
 	{"list", 15 * time.Minute, list},
+	{"dkron", 5 * time.Minute, asDkron},
 	{"sse", 5 * time.Minute, idleStreams},
 	{"stalled", 3 * time.Minute, stalledReader},
 	{"live", 2 * time.Minute, live},

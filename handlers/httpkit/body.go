@@ -20,9 +20,14 @@ import (
 // MaxBody is how many bytes a request may send.
 const MaxBody = 1 << 20
 
+// MaxUpload is how many bytes a file may have that holds many jobs.
+const MaxUpload = 64 << 20
+
 // TooLarge is what a longer body gets.
-func TooLarge() error {
-	return Refuse(http.StatusRequestEntityTooLarge, scheduler.CodeTooLarge, "the body is too large: at most %d bytes", MaxBody)
+func TooLarge() error { return longerThan(MaxBody) }
+
+func longerThan(most int64) error {
+	return Refuse(http.StatusRequestEntityTooLarge, scheduler.CodeTooLarge, "the body is too large: at most %d bytes", most)
 }
 
 // IsJSON reports whether the body says it is JSON.
@@ -38,7 +43,7 @@ func JSON[T any](c echo.Context, into *T) error {
 	if err != nil {
 		return err
 	}
-	return decode(raw, into)
+	return Decode(raw, into)
 }
 
 // OptionalJSON is JSON where an empty body says nothing: *into stays as it is.
@@ -47,7 +52,7 @@ func OptionalJSON[T any](c echo.Context, into *T) error {
 	if err != nil || len(bytes.TrimSpace(raw)) == 0 {
 		return err
 	}
-	return decode(raw, into)
+	return Decode(raw, into)
 }
 
 func readBody(c echo.Context) ([]byte, error) {
@@ -58,7 +63,8 @@ func readBody(c echo.Context) ([]byte, error) {
 	return raw, nil
 }
 
-func decode[T any](raw []byte, into *T) error {
+// Decode is JSON for what is no body.
+func Decode[T any](raw []byte, into *T) error {
 	if err := strict(raw, reflect.TypeFor[T]()); err != nil {
 		return err
 	}
@@ -104,6 +110,47 @@ func readError(err error) error {
 		return TooLarge()
 	}
 	return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body could not be read")
+}
+
+// Upload reads a form with the field "file", which is nil when it is not there or
+// nothing was chosen; of at most MaxUpload bytes altogether.
+func Upload(c echo.Context) (values url.Values, file []byte, err error) {
+	r := c.Request()
+	r.Body = http.MaxBytesReader(c.Response(), r.Body, MaxUpload)
+	var tooLarge *http.MaxBytesError
+	switch err := r.ParseMultipartForm(MaxUpload); {
+	case errors.As(err, &tooLarge):
+		return nil, nil, longerThan(MaxUpload)
+	case err != nil:
+		return nil, nil, readError(err)
+	}
+	defer func() { _ = r.MultipartForm.RemoveAll() }()
+	for _, part := range r.MultipartForm.File["file"] {
+		if part.Filename == "" && part.Size == 0 {
+			continue
+		}
+		f, err := part.Open()
+		if err != nil {
+			return nil, nil, err
+		}
+		defer f.Close()
+		file, err = io.ReadAll(f)
+		return r.MultipartForm.Value, file, err
+	}
+	return r.MultipartForm.Value, nil, nil
+}
+
+// UploadBody reads the body as it is, of at most MaxUpload bytes.
+func UploadBody(c echo.Context) ([]byte, error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Response(), c.Request().Body, MaxUpload))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, longerThan(MaxUpload)
+	case err != nil:
+		return nil, readError(err)
+	}
+	return raw, nil
 }
 
 // Form reads the body as a form, urlencoded or multipart. Only the fields in

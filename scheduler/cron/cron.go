@@ -67,8 +67,11 @@ var Standard = NewGrammar("cron", "Five fields, minute hour day-of-month month d
 
 // Lookup finds the grammars of this package by name; "" is Standard. Dialects offer theirs themselves.
 func Lookup(name string) (Grammar, bool) {
-	if name == "" || name == Standard.Name {
+	switch name {
+	case "", Standard.Name:
 		return Standard, true
+	case Dkron.Name:
+		return Dkron, true
 	}
 	return Grammar{}, false
 }

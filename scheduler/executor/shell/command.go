@@ -148,8 +148,9 @@ type account struct {
 }
 
 // findAccount looks a user up by name or, when it is a number, by id. It
-// returns nil for the user that the server runs as anyway and may not change.
-func findAccount(name string) (*account, error) {
+// returns nil for the user that the server runs as anyway and may not change. A
+// group, if one is named, takes the place of the user's own.
+func findAccount(name, group string) (*account, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
 		if _, numErr := strconv.ParseUint(name, 10, 32); numErr == nil {
@@ -173,6 +174,17 @@ func findAccount(name string) (*account, error) {
 	for _, g := range ids {
 		a.groups = append(a.groups, id(g))
 	}
+	if group == "" {
+		return a, nil
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		if _, numErr := strconv.ParseUint(group, 10, 32); numErr != nil {
+			return nil, failure("no such group: " + group)
+		}
+		g = &user.Group{Gid: group}
+	}
+	a.gid = id(g.Gid)
 	return a, nil
 }
 

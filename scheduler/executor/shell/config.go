@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,6 +54,14 @@ type Config struct {
 	User string `json:"user,omitempty"`
 	// Stdin is what the program reads; empty is an empty input.
 	Stdin string `json:"stdin,omitempty"`
+	// StdinBase64 is the same for what is no text, instead of Stdin.
+	StdinBase64 string `json:"stdin_base64,omitempty"`
+	// Group is a name or a numeric id that takes the place of User's own group.
+	Group string `json:"group,omitempty"`
+	// MemoryLimit is how many bytes of memory all processes of a run together may
+	// use; one that uses more is killed and has failed. It is looked at twice a
+	// second. 0 is no limit.
+	MemoryLimit int64 `json:"memory_limit,omitempty"`
 	// Umask is octal, like "0022"; empty is the server's.
 	Umask string `json:"umask,omitempty"`
 	// EnvFiles are files of NAME=value lines, absolute paths, read when the job runs:
@@ -175,7 +184,19 @@ func (c *Config) validate() []scheduler.FieldError {
 		bad.add("shell", "has no use without command")
 	}
 	bad.text("stdin", c.Stdin, maxStdin)
+	if in, err := base64.StdEncoding.DecodeString(c.StdinBase64); err != nil || c.StdinBase64 != "" && c.Stdin != "" {
+		bad.add("stdin_base64", "must be base64, and not set together with stdin")
+	} else {
+		bad.text("stdin", string(in), maxStdin)
+	}
 	bad.text("user", c.User, 256)
+	bad.text("group", c.Group, 256)
+	if c.Group != "" && c.User == "" {
+		bad.add("group", "needs a user")
+	}
+	if c.MemoryLimit < 0 {
+		bad.add("memory_limit", "must not be negative")
+	}
 	if _, err := c.umask(); err != nil {
 		bad.add("umask", `must be octal from 0000 to 0777, like "0022"`)
 	}
@@ -251,6 +272,10 @@ func (k *configs) get(jobID string, raw json.RawMessage) (*Config, error) {
 	}
 	if bad := c.validate(); len(bad) > 0 {
 		return nil, failure("the configuration is not valid: " + bad[0].Field + " " + bad[0].Message)
+	}
+	if c.StdinBase64 != "" {
+		in, _ := base64.StdEncoding.DecodeString(c.StdinBase64) // validate has read it
+		c.Stdin = string(in)
 	}
 	if len(raw) < 16<<10 {
 		k.mu.Lock()

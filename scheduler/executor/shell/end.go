@@ -53,12 +53,20 @@ func (s *supervisor) bury(orphans []int) []int {
 
 // over reports a run of which nothing is left.
 func (s *supervisor) over(p *proc) {
-	delete(s.runs, p.num)
+	s.forget(p)
 	delete(s.endings, p)
 	s.report(report{
 		kind: repExited, run: p.num, status: uint32(p.status), left: uint32(p.left),
-		maxRSS: peak(&p.usage), cpu: uint64(p.usage.Utime.Nano() + p.usage.Stime.Nano()),
+		heavy: p.heavy, maxRSS: peak(&p.usage), cpu: uint64(p.usage.Utime.Nano() + p.usage.Stime.Nano()),
 	})
+}
+
+// forget takes a run out of the table.
+func (s *supervisor) forget(p *proc) {
+	delete(s.runs, p.num)
+	if p.memory > 0 {
+		s.limited--
+	}
 }
 
 // peak is a run's peak memory in KiB, 0 when it is not known: until its exec a
@@ -138,6 +146,9 @@ func (s *supervisor) pause() time.Duration {
 	pause := time.Duration(-1)
 	if len(s.runs) > 0 {
 		pause = buryPause
+	}
+	if s.limited > 0 {
+		pause = min(pause, weighPause)
 	}
 	for p := range s.endings {
 		if p.exited {

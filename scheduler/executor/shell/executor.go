@@ -114,11 +114,11 @@ func (e *Executor) Execute(ctx context.Context, t scheduler.Task, out scheduler.
 	if ctx.Err() != nil {
 		return failed("not started: " + context.Cause(ctx).Error())
 	}
-	r := start{dir: c.Dir, id: t.Execution.ID, files: 2}
+	r := start{dir: c.Dir, id: t.Execution.ID, files: 2, memory: c.MemoryLimit}
 	r.umask, _ = c.umask() // validated above
 	var who *account
 	if c.User != "" {
-		if who, err = findAccount(c.User); err != nil {
+		if who, err = findAccount(c.User, c.Group); err != nil {
 			return failed(err.Error())
 		}
 	}

@@ -85,7 +85,7 @@ func (s *supervisor) fork(req *request, files []int) {
 		return
 	}
 	s.births++
-	p := &proc{num: req.run, id: req.id, tag: tagOf(s.marker, req.run), birth: s.births}
+	p := &proc{num: req.run, id: req.id, tag: tagOf(s.marker, req.run), birth: s.births, memory: req.memory}
 	attr := &syscall.ProcAttr{
 		Dir: req.dir, Env: s.env(req.env),
 		Files: []uintptr{0, uintptr(files[0]), uintptr(files[1])}, // our own 0 is /dev/null
@@ -115,6 +115,9 @@ func (s *supervisor) fork(req *request, files []int) {
 	if err == nil {
 		p.pid = pid
 		s.runs[p.num] = p
+		if p.memory > 0 {
+			s.limited++
+		}
 		err = s.watch(p.pidfd, p.num)
 		if err == nil {
 			return
@@ -128,7 +131,7 @@ func (s *supervisor) fork(req *request, files []int) {
 
 // abandon kills a run whose end we could not see.
 func (s *supervisor) abandon(p *proc) {
-	delete(s.runs, p.num)
+	s.forget(p)
 	closeFile(p.pidfd)
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
 	_, _ = syscall.Wait4(p.pid, nil, 0, nil)

@@ -28,8 +28,9 @@ type request struct {
 
 // start says what to fork.
 type start struct {
-	files  byte // how many files come along: stdout, stderr and, if 3, stdin
-	umask  int  // -1: unchanged
+	files  byte  // how many files come along: stdout, stderr and, if 3, stdin
+	umask  int   // -1: unchanged
+	memory int64 // bytes that it may use; 0: any
 	id     string
 	path   string
 	dir    string
@@ -48,6 +49,7 @@ func (r *request) append(b []byte) []byte {
 	if r.kind == reqStart {
 		b = append(b, r.files)
 		b = binary.AppendVarint(b, int64(r.umask))
+		b = binary.AppendVarint(b, r.memory)
 		for _, s := range [...]string{r.id, r.path, r.dir} {
 			b = appendString(b, s)
 		}
@@ -92,7 +94,7 @@ func parseRequest(b []byte) (request, error) {
 	}
 	c := cursor{b: b[headerSize:], s: string(b[headerSize:])}
 	r.files = byte(c.uvarint())
-	r.umask = int(c.varint())
+	r.umask, r.memory = int(c.varint()), c.varint()
 	r.id, r.path, r.dir = c.string(), c.string(), c.string()
 	r.argv, r.env = c.strings(), c.strings()
 	if len(c.b) > 0 {
@@ -174,13 +176,18 @@ type report struct {
 	run    uint32
 	status uint32 // the wait status
 	left   uint32 // how many processes outlived the main one and were ended
+	heavy  bool   // it was killed because it used more memory than it may
 	maxRSS uint64 // KiB
 	cpu    uint64 // ns, user and system
 }
 
 func (r *report) append(b []byte) []byte {
 	le := binary.LittleEndian
-	b = append(b, r.kind, 0, 0, 0)
+	heavy := byte(0)
+	if r.heavy {
+		heavy = 1
+	}
+	b = append(b, r.kind, heavy, 0, 0)
 	b = le.AppendUint32(b, r.run)
 	b = le.AppendUint32(b, r.status)
 	b = le.AppendUint32(b, r.left)
@@ -191,7 +198,7 @@ func (r *report) append(b []byte) []byte {
 func parseReport(b []byte) report {
 	le := binary.LittleEndian
 	return report{
-		kind: b[0], run: le.Uint32(b[4:]), status: le.Uint32(b[8:]), left: le.Uint32(b[12:]),
+		kind: b[0], heavy: b[1] != 0, run: le.Uint32(b[4:]), status: le.Uint32(b[8:]), left: le.Uint32(b[12:]),
 		maxRSS: le.Uint64(b[16:]), cpu: le.Uint64(b[24:]),
 	}
 }

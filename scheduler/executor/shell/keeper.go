@@ -127,5 +127,8 @@ func (k *keeper) try(ctx context.Context, c *Config, s start, grace time.Duratio
 	if rep.left > 0 && ctx.Err() == nil {
 		out.Write(scheduler.System, fmt.Appendf(nil, "%s left behind by the command: ended\n", processes(rep.left)))
 	}
+	if rep.heavy {
+		return tooHeavy(rep.result(), c.MemoryLimit)
+	}
 	return rep.result()
 }

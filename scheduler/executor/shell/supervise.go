@@ -26,6 +26,8 @@ type supervisor struct {
 	adopted int            // the kernel's list of orphans, or -1
 	epoll   int            // the socket, and a pidfd of every run's main process
 	births  uint64         // counts forks tried
+	limited int            // runs with a limit on memory
+	weighed time.Time      // when their memory was looked at
 
 	runs    map[uint32]*proc
 	owners  map[int]owner  // of orphans, until reaped
@@ -43,6 +45,9 @@ type proc struct {
 	id    string // of the execution
 	tag   uint64
 	birth uint64
+
+	memory int64 // bytes that it may use; 0: any
+	heavy  bool  // it used more, and is being killed
 
 	pid    int
 	pidfd  int
@@ -148,6 +153,7 @@ func (s *supervisor) serve() {
 			}
 			server = server || run == 0
 		}
+		s.weigh()
 		s.tend(n == 0)
 		s.flush() // before a fork, which takes its time
 		if server && !s.receive() {
