@@ -15,6 +15,7 @@ async function expectInert(page: Page, where: string) {
 }
 
 test('names that are markup, reserved signs or other scripts are only names', async ({ adminPage: page, api, unique }) => {
+  test.slow() // three names on every page
   const suffix = unique('')
   for (const [i, hostile] of names.entries()) {
     const name = (hostile + suffix).slice(0, 200)

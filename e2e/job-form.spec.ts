@@ -108,7 +108,7 @@ test('editing changes the job, and does not overwrite what somebody else saved @
   await field(page, 'Schedule').fill('@hourly')
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page).toHaveURL(`/jobs/${name}`)
-  await expect(page.getByText('echo after')).toBeVisible()
+  await expect(page.getByText('echo after', { exact: true })).toBeVisible()
   expect(await api.job(name)).toMatchObject({ schedule: '@hourly', config: { command: 'echo after' } })
 
   await page.getByRole('link', { name: 'Edit' }).click()

@@ -359,7 +359,7 @@ func goTo() templ.Component {
 			templ_7745c5c3_Var16 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<dialog id=\"palette\" class=\"palette\" aria-label=\"Go to\"><form role=\"search\" action=\"/search\" method=\"get\" hx-get=\"/search\" hx-target=\"#hits\" hx-swap=\"innerHTML\" hx-trigger=\"input changed delay:120ms from:#palette-q, belfry:open\" hx-sync=\"this:replace\"><label class=\"vh\" for=\"palette-q\">Name of a job or a page, or the id of an execution</label>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "<dialog id=\"palette\" class=\"palette\" aria-label=\"Go to\"><form role=\"search\" action=\"/search\" method=\"get\" hx-get=\"/search\" hx-target=\"#hits\" hx-swap=\"innerHTML\" hx-trigger=\"input changed delay:120ms from:#palette-q, belfry:open\" hx-sync=\"this:replace\"><label class=\"vh\" for=\"palette-q\">Where to go</label>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
