@@ -130,7 +130,7 @@ test('live updates wait while they are paused', async ({ adminPage: page, api, u
   const name = unique('paused')
   await api.createJob({ name }, 'true')
   await page.goto(`/jobs?q=${name}`)
-  const dot = page.getByRole('button', { name: 'pause or resume updates' })
+  const dot = page.getByRole('button', { name: 'hold updates' })
   await expect(dot).toContainText('Live')
   await dot.click()
   await expect(dot).toContainText('Paused')

@@ -76,7 +76,7 @@ test('typing, an open menu, the scroll and a choice survive fifty updates a seco
   const prefix = unique('storm')
   for (let i = 0; i < 20; i++) await api.createJob({ name: `${prefix}-${String(i).padStart(2, '0')}` }, 'true')
   await page.goto(`/jobs?q=${prefix}`)
-  await expect(page.getByRole('button', { name: 'pause or resume updates' })).toContainText('Live')
+  await expect(page.getByRole('button', { name: 'hold updates' })).toContainText('Live')
   let frames = 0
   page.on('request', (request) => request.headers()['hx-request'] === 'true' && frames++)
 

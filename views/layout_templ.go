@@ -321,7 +321,7 @@ func shell(p Page, favicon string, extra templ.Component) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Topics != "" {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<button type=\"button\" class=\"js-only\" data-pause-live title=\"Pause or resume live updates\"><span class=\"dot\" aria-hidden=\"true\"></span> <span class=\"live-text\"></span> <span class=\"vh\">, pause or resume updates</span></button>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, "<button type=\"button\" class=\"js-only\" data-pause-live title=\"Hold live updates, or follow them again\"><span class=\"dot\" aria-hidden=\"true\"></span> <span class=\"live-text\"></span> <span class=\"vh\">: hold updates</span></button>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
