@@ -113,7 +113,7 @@ test('times are of the server, the job, the browser or UTC', async ({ adminPage:
   const zoneOf = async () => (await page.getByRole('region', { name: 'Table of executions' }).locator('time').first().getAttribute('title'))!.split(' ').at(-1)
   await page.goto(`/executions?job=${name}`)
   const pick = async (label: string) => {
-    await page.getByRole('button', { name: 'menu' }).click()
+    await page.getByRole('button', { name: ': menu' }).click()
     await page.getByLabel('Times in the zone of').selectOption(label)
     await expect(page.getByLabel('Times in the zone of')).toBeHidden()
   }

@@ -131,7 +131,7 @@ test('settings, menu and help', async ({ adminPage: page, unique }) => {
   await expectUsable(page, 'the question before revoking')
 
   await page.goto('/jobs')
-  await page.getByRole('button', { name: 'menu' }).click()
+  await page.getByRole('button', { name: ': menu' }).click()
   await expect(page.getByRole('button', { name: 'Log out' })).toBeVisible()
   await expectUsable(page, 'the menu')
   await page.getByRole('button', { name: 'Keyboard' }).click()
@@ -143,7 +143,7 @@ test('the theme can be chosen, and stays', async ({ adminPage: page }) => {
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
   await page.goto('/jobs')
   const light = await ground()
-  await page.getByRole('button', { name: 'menu' }).click()
+  await page.getByRole('button', { name: ': menu' }).click()
   await page.getByRole('radio', { name: 'Dark' }).check()
   const dark = await ground()
   expect(dark).not.toBe(light)

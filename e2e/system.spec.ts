@@ -17,7 +17,7 @@ test('people change their own password, and only they', async ({ browser, quiet,
   quiet(context)
   const page = await context.newPage()
   await logIn(page, own, password)
-  await page.getByRole('button', { name: 'menu' }).click()
+  await page.getByRole('button', { name: ': menu' }).click()
   await page.getByRole('link', { name: 'Your account' }).click()
   await page.getByLabel('Present password').fill('not it at all')
   await page.getByLabel('New password', { exact: true }).fill('another good one')
