@@ -34,6 +34,7 @@ require (
 	github.com/r3labs/sse/v2 v2.10.0
 	github.com/reugn/go-quartz v0.15.2
 	github.com/wneessen/go-mail v0.8.1
+	github.com/yuin/goldmark v1.8.7
 	go.uber.org/goleak v1.3.0
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/net v0.59.0

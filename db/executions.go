@@ -77,22 +77,28 @@ type executionPlan struct {
 
 func planExecutions(f scheduler.ExecutionFilter) executionPlan {
 	var w where
-	p := executionPlan{order: "queued_at DESC, seq DESC", simple: f.Trigger == "" && f.Worker == "" && f.From.IsZero() && f.To.IsZero()}
+	p := executionPlan{order: "queued_at DESC, seq DESC", simple: f.Trigger == "" && f.Worker == "" && f.Exit == nil && f.From.IsZero() && f.To.IsZero()}
 	if f.JobID != "" {
 		w.add("e.job = (SELECT num FROM jobs WHERE id = ?)", f.JobID)
 		p.order = "due_at DESC, attempt DESC"
 	}
 	// Of one job the index by due time gives the order. The others must not look
 	// better to the planner: it would sort what they find.
-	trigger, worker, queued := "e.trigger_kind", "e.worker", "e.queued_at"
+	trigger, worker, queued, exit := "e.trigger_kind", "e.worker", "e.queued_at", "e.exit_code"
 	if f.JobID != "" {
-		trigger, worker, queued = trigger+" || ''", worker+" || ''", queued+" + 0"
+		trigger, worker, queued, exit = trigger+" || ''", worker+" || ''", queued+" + 0", exit+" + 0"
 	}
 	if f.Trigger != "" {
 		w.add(trigger+" = ?", string(f.Trigger))
 	}
 	if f.Worker != "" {
 		w.add(worker+" = ? AND e.worker <> ''", f.Worker)
+	}
+	if f.Exit != nil {
+		w.add(exit+" = ?", *f.Exit)
+		if *f.Exit != 0 {
+			w.add("e.exit_code <> 0")
+		}
 	}
 	if !f.From.IsZero() {
 		w.add(queued+" >= ?", micros(f.From))

@@ -76,6 +76,7 @@ func TestPlans(t *testing.T) {
 	x := &explainer{querier: s.pool, t: t}
 	s.read = x
 	at := time.Unix(1, 0)
+	code := func(n int) *int { return &n }
 	states := func(list ...scheduler.State) []scheduler.State { return list }
 	for _, f := range []scheduler.ExecutionFilter{
 		{},
@@ -94,6 +95,11 @@ func TestPlans(t *testing.T) {
 		{From: at, To: at.Add(time.Hour), States: states(scheduler.Failed, scheduler.Lost)},
 		{Worker: "w", States: states(scheduler.Failed)},
 		{Trigger: scheduler.TriggerManual, States: states(scheduler.Failed), From: at},
+		{Exit: code(0)},
+		{Exit: code(7)},
+		{Exit: code(7), States: states(scheduler.Failed, scheduler.Lost)},
+		{Exit: code(7), From: at},
+		{JobID: "j", Exit: code(7)},
 		{JobID: "j", Worker: "w"},
 		{JobID: "j", Trigger: scheduler.TriggerManual, From: at},
 	} {
@@ -121,6 +127,9 @@ func TestPlans(t *testing.T) {
 		"expendable output": func() error { _, _, err := s.ExpendableOutput(ctx, nil, at, 100); return err },
 		"kept output":       func() error { _, err := s.KeptOutput(ctx, 0, at, at); return err },
 		"a job's output":    func() error { _, err := s.KeptOutput(ctx, 1, at, at); return err },
+		"runs":              func() error { _, err := s.Runs(ctx, "x", 400); return err },
+		"due by hour":       func() error { _, err := s.DueByHour(ctx, "x", at); return err },
+		"missed":            func() error { _, err := s.MissedBetween(ctx, at, at, 100); return err },
 		"summaries":         func() error { _, err := s.JobSummaries(ctx, []string{"j", "k"}); return err },
 		"began":             func() error { _, err := s.StartedAt(ctx, "j", at); return err },
 		"tail":              func() error { _, err := s.OutputTail(ctx, "x", 10); return err },

@@ -18,8 +18,8 @@ func TestSchema(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, options func(testing.TB) db.Options) {
 		t.Run("newer", func(t *testing.T) {
 			o := options(t)
-			change(t, o, "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (17, '0017_later.sql', 'x', 0)")
-			refused(t, o, "this database was made by a newer Belfry (schema 17); this binary knows 8")
+			change(t, o, "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (9007, '9007_later.sql', 'x', 0)")
+			refused(t, o, "this database was made by a newer Belfry (schema 9007); this binary knows ")
 		})
 		t.Run("changed", func(t *testing.T) {
 			o := options(t)

@@ -41,7 +41,7 @@ test('a job in a container is made, keeps what it has, and fails in words withou
   await page.getByRole('link', { name: 'Edit' }).click()
   await expect(field(page, 'Memory limit')).toHaveValue('64 MiB')
   await field(page, 'Notes').fill('kept')
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   expect(await api.job(name)).toMatchObject({ executor: 'docker-run', notes: 'kept', config })
 
   await page.getByRole('button', { name: 'Run now' }).click()

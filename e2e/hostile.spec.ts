@@ -15,6 +15,7 @@ async function expectInert(page: Page, where: string) {
 }
 
 test('names that are markup, reserved signs or other scripts are only names', async ({ adminPage: page, api, unique }) => {
+  test.slow() // three names on every page
   const suffix = unique('')
   for (const [i, hostile] of names.entries()) {
     const name = (hostile + suffix).slice(0, 200)
@@ -22,22 +23,24 @@ test('names that are markup, reserved signs or other scripts are only names', as
     await page.getByLabel('Name', { exact: true }).fill(name)
     await page.getByLabel('Command', { exact: true }).fill('echo ran; exit 3')
     await page.getByLabel('Notes', { exact: true }).fill(attack)
+    await page.locator('summary').filter({ hasText: 'Metadata' }).click()
+    await page.getByLabel('Metadata', { exact: true }).fill(`owner=${attack}`)
     await page.getByRole('button', { name: 'Create job' }).click()
     await expect(page.getByRole('heading', { level: 1 })).toHaveText(name)
-    await expect(page.getByText(attack)).toBeVisible()
+    await expect(page.getByRole('region', { name: 'Notes' })).toContainText(attack)
     await expectInert(page, `job ${i}`)
 
     await page.getByRole('link', { name: 'Edit' }).click()
     await expect(page.getByLabel('Name', { exact: true })).toHaveValue(name)
     await expect(page.getByLabel('Notes', { exact: true })).toHaveValue(attack)
     await page.getByLabel('Display name').fill(name)
-    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
     await page.getByRole('button', { name: 'Delete' }).click()
     await expect(page.getByRole('dialog', { name: `Delete ${name}?` })).toBeVisible()
     await expectInert(page, `dialog ${i}`)
 
     await page.goto(`/jobs?q=${encodeURIComponent(name)}`)
-    await expect(page.getByLabel('Search')).toHaveValue(name)
+    await expect(page.getByRole('searchbox', { name: 'Search' })).toHaveValue(name)
     await rowOf(page, name).getByRole('button', { name: 'Run' }).click()
     await expect(page.getByRole('status').filter({ hasText: `Queued ${name}.` })).toBeVisible()
     await expect(rowOf(page, name)).toContainText('Failed')
@@ -48,6 +51,12 @@ test('names that are markup, reserved signs or other scripts are only names', as
     await expect(page).toHaveTitle(`Failed · ${name} · Belfry`)
     await expect(page.getByRole('heading', { level: 1 })).toContainText(name)
     await expectInert(page, `execution ${i}`)
+    for (const path of ['/calendar?view=day', `/search?q=${encodeURIComponent(name)}`, `/jobs/new?from=${encodeURIComponent(name)}`, `/jobs/${encodeURIComponent(name)}/run`]) {
+      await page.goto(path)
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+      await expectInert(page, `${path} ${i}`)
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${path} ${i} is too wide`).toBeLessThanOrEqual(0)
+    }
     await page.goto('/')
     await expect(page.getByRole('region', { name: 'Failing' }).getByRole('link', { name, exact: true })).toBeVisible()
     await expectInert(page, `Now ${i}`)

@@ -106,9 +106,9 @@ test('editing changes the job, and does not overwrite what somebody else saved @
   await expect(field(page, 'Command')).toHaveValue('echo before')
   await field(page, 'Command').fill('echo after')
   await field(page, 'Schedule').fill('@hourly')
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page).toHaveURL(`/jobs/${name}`)
-  await expect(page.getByText('echo after')).toBeVisible()
+  await expect(page.getByText('echo after', { exact: true })).toBeVisible()
   expect(await api.job(name)).toMatchObject({ schedule: '@hourly', config: { command: 'echo after' } })
 
   await page.getByRole('link', { name: 'Edit' }).click()
@@ -117,7 +117,7 @@ test('editing changes the job, and does not overwrite what somebody else saved @
     data: { name, schedule: '@weekly', executor: 'shell', config: { command: 'echo theirs' } },
   })
   expect(theirs.status()).toBe(200)
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page.getByRole('alert')).toBeVisible()
   await expect(field(page, 'Command')).toHaveValue('echo mine')
   expect(await api.job(name)).toMatchObject({ schedule: '@weekly', config: { command: 'echo theirs' } })

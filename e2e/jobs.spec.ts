@@ -12,7 +12,7 @@ test('search and filters narrow the list, and live in the address @nojs', async 
   }
 
   await page.goto('/jobs')
-  await page.getByLabel('Search').fill(prefix)
+  await page.getByRole('searchbox', { name: 'Search' }).fill(prefix)
   await apply()
   await expect(names).toHaveCount(3)
   await expect(page).toHaveURL((url) => url.searchParams.get('q') === prefix)
@@ -23,10 +23,10 @@ test('search and filters narrow the list, and live in the address @nojs', async 
 
   await page.goto(page.url()) // as somebody who got the address
   await expect(names).toHaveText([`${prefix}-two`])
-  await expect(page.getByLabel('Search')).toHaveValue(prefix)
+  await expect(page.getByRole('searchbox', { name: 'Search' })).toHaveValue(prefix)
   await expect(page.getByLabel('Enabled', { exact: true })).toHaveValue('false')
 
-  await page.getByLabel('Search').fill(`${prefix}-none`)
+  await page.getByRole('searchbox', { name: 'Search' }).fill(`${prefix}-none`)
   await apply()
   await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible()
 })
@@ -123,7 +123,7 @@ test('live updates take neither the focus nor what is being typed', async ({ adm
   }
 
   // Letter by letter, an execution and more between each two.
-  const search = page.getByLabel('Search')
+  const search = page.getByRole('searchbox', { name: 'Search' })
   await search.focus()
   let typed = ''
   for (const letter of name.slice(0, 4)) {

@@ -36,7 +36,7 @@ test('logging out ends the session, also for a cookie that somebody kept @nojs',
   expect(before.every((cookie) => cookie.httpOnly), 'no script reads the cookies').toBe(true)
   expect(await statusWith(server.url, before)).toBe(200)
 
-  await page.getByRole('button', { name: 'menu' }).click()
+  await page.getByRole('button', { name: ': menu' }).click()
   await page.getByRole('button', { name: 'Log out' }).click()
   await expect(page).toHaveURL(/\/login/)
   expect(await statusWith(server.url, before)).toBe(401)

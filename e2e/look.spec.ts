@@ -33,6 +33,7 @@ test('log in, and errors', async ({ page, session }) => {
 })
 
 test('lists and a job', async ({ adminPage: page, api, unique, tap }) => {
+  test.slow() // eight pages, each asked four times
   const name = unique('a-job-with-a-rather-long-name-that-has-no-spaces-to-break-at')
   await api.createJob(
     { name, schedule: '*/5 9-17 * * MON-FRI', timezone: 'America/Argentina/Buenos_Aires', retries: 3, timeout: '90s', notes: 'Why.\n\n'.repeat(4) },
@@ -130,7 +131,7 @@ test('settings, menu and help', async ({ adminPage: page, unique }) => {
   await expectUsable(page, 'the question before revoking')
 
   await page.goto('/jobs')
-  await page.getByRole('button', { name: 'menu' }).click()
+  await page.getByRole('button', { name: ': menu' }).click()
   await expect(page.getByRole('button', { name: 'Log out' })).toBeVisible()
   await expectUsable(page, 'the menu')
   await page.getByRole('button', { name: 'Keyboard' }).click()
@@ -142,7 +143,7 @@ test('the theme can be chosen, and stays', async ({ adminPage: page }) => {
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
   await page.goto('/jobs')
   const light = await ground()
-  await page.getByRole('button', { name: 'menu' }).click()
+  await page.getByRole('button', { name: ': menu' }).click()
   await page.getByRole('radio', { name: 'Dark' }).check()
   const dark = await ground()
   expect(dark).not.toBe(light)

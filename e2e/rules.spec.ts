@@ -99,18 +99,18 @@ test('a job with many rules is made by the form, and an edit loses none of them 
   })
 
   await expect(page.getByRole('heading', { level: 1 })).toContainText('paused until')
-  await expect(page.getByRole('link', { name: other })).toBeVisible()
+  await expect(page.getByRole('link', { name: other, exact: true })).toBeVisible()
   await page.getByRole('link', { name: 'Edit' }).click()
   await expect(field(page, 'Only after exit codes'), 'what is set is unfolded').toBeVisible()
   await field(page, 'Notes').fill('only this')
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page).toHaveURL(`/jobs/${name}`)
   const { version: _v, updated_at: _u, ...before } = made
   const after = await api.job(name)
   expect(after).toMatchObject({ ...before, notes: 'only this' })
 
   await page.goto(`/jobs/${parent}`)
-  await expect(page.getByRole('link', { name })).toBeVisible()
+  await expect(page.getByRole('link', { name, exact: true })).toBeVisible()
 })
 
 test('the form with everything, and the job, can be used by everybody', async ({ adminPage: page, api, unique }) => {

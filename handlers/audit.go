@@ -173,8 +173,8 @@ func newAuditWriter(format string, out *bufio.Writer) auditWriter {
 		return auditWriter{
 			row: func(a scheduler.AuditEntry) error {
 				return w.Write([]string{
-					strconv.FormatInt(a.ID, 10), a.At.UTC().Format("2006-01-02T15:04:05.000000Z07:00"), cell(a.Actor), cell(a.Via), cell(a.From),
-					cell(a.Action), cell(a.Object), cell(a.Before), cell(a.After), strconv.FormatInt(a.Seq, 10), a.Previous, a.Hash,
+					strconv.FormatInt(a.ID, 10), a.At.UTC().Format("2006-01-02T15:04:05.000000Z07:00"), formulaFree(a.Actor), formulaFree(a.Via), formulaFree(a.From),
+					formulaFree(a.Action), formulaFree(a.Object), formulaFree(a.Before), formulaFree(a.After), strconv.FormatInt(a.Seq, 10), a.Previous, a.Hash,
 				})
 			},
 			end: func() error { w.Flush(); return w.Error() },
@@ -201,8 +201,8 @@ func newAuditWriter(format string, out *bufio.Writer) auditWriter {
 	}
 }
 
-// cell keeps spreadsheets from taking a name for a formula.
-func cell(text string) string {
+// formulaFree keeps spreadsheets from taking a name for a formula.
+func formulaFree(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text
 	}

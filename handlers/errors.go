@@ -93,7 +93,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 		d.Error(c, err)
 		return
 	}
-	how := form(c.Request())
+	how := accepted(c.Request())
 	if f.status == http.StatusUnauthorized && how != asJSON {
 		s.sendToLogin(c, how)
 		return

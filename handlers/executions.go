@@ -26,7 +26,9 @@ func (s *Server) listExecutions(c echo.Context) error {
 		}
 	}
 	if form(c.Request()) == asJSON {
-		return respond(c, http.StatusOK, answer{json: listOf(s.presentExecutions(list), total)})
+		return respond(c, http.StatusOK, answer{
+			json: listOf(s.presentExecutions(list), total), file: "executions", table: func() [][]string { return s.executionTable(list) },
+		})
 	}
 	return s.executionsPage(c, list, views.ExecutionsProps{Query: q, Total: total, Errors: fields})
 }
@@ -57,10 +59,15 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 	f.Limit, f.Offset = q.Page(pageSize)
 	job := q.Text("job")
 	err := q.Err()
-	f.From, f.To = q.Time("from", s.Zone), q.Time("to", s.Zone)
+	if text := strings.TrimSpace(q.Text("exit_code")); text != "" {
+		n := int(q.Int("exit_code", 0, -1<<31, 1<<31-1))
+		f.Exit = &n
+	}
+	zone, _ := s.chosenZone(c)
+	f.From, f.To = q.Time("from", zone), q.Time("to", zone)
 	asked := views.ExecutionQuery{
 		Job: job, State: joinStates(f.States), Trigger: string(f.Trigger), Worker: f.Worker,
-		From: q.Raw("from"), To: q.Raw("to"), Limit: f.Limit, Offset: f.Offset,
+		Exit: q.Raw("exit_code"), From: q.Raw("from"), To: q.Raw("to"), Limit: f.Limit, Offset: f.Offset,
 	}
 	program := form(c.Request()) == asJSON
 	if err == nil && program {
@@ -136,7 +143,7 @@ func (s *Server) executionRows(ctx context.Context, list []scheduler.Execution) 
 	for i, e := range list {
 		j := jobs[e.JobID]
 		rows[i] = views.ExecutionRowProps{
-			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats[e.JobID].MedianTook,
+			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats[e.JobID].MedianTook, Zone: jobZone(j),
 		}
 	}
 	return rows, nil
@@ -192,6 +199,7 @@ func (s *Server) executionProps(ctx context.Context, page views.Page, e schedule
 		return p, err
 	}
 	p.OfAttempts, p.Next = max(1+j.Retries, len(p.Attempts)), s.nextFire(j)
+	p.Page = inJobZone(p.Page, j)
 	p.Row.Display, p.Row.Executor = j.DisplayName, j.Executor
 	stats, err := s.Store.JobStats(ctx, []string{j.ID}, recentShown)
 	p.Row.Median = stats[j.ID].MedianTook
@@ -205,24 +213,6 @@ type idOut struct {
 // runIn is what a run does otherwise than its job says.
 type runIn struct {
 	Config json.RawMessage `json:"config"`
-}
-
-func (s *Server) runJob(c echo.Context) error {
-	name, err := httpkit.Param(c, "name")
-	if err != nil {
-		return err
-	}
-	var in runIn
-	if httpkit.IsJSON(c.Request()) {
-		if err := httpkit.OptionalJSON(c, &in); err != nil {
-			return err
-		}
-	}
-	e, err := s.Service.RunJob(c.Request().Context(), httpkit.Principal(c), name, in.Config)
-	if err != nil {
-		return err
-	}
-	return s.queued(c, e, "Queued "+name+".")
 }
 
 func (s *Server) retryExecution(c echo.Context) error {
@@ -259,4 +249,15 @@ func (s *Server) stopExecution(c echo.Context) error {
 	}
 	flash := views.Flash{Kind: views.FlashInfo, Text: "Stopping."}
 	return s.done(c, http.StatusAccepted, views.ExecutionPath(id), flash, answer{fragment: views.Toast(flash), json: idOut{id}})
+}
+
+func (s *Server) acknowledgeExecution(c echo.Context) error {
+	id, err := httpkit.Param(c, "id")
+	if err != nil {
+		return err
+	}
+	if err := s.Service.Acknowledge(c.Request().Context(), httpkit.Principal(c), id); err != nil {
+		return err
+	}
+	return s.done(c, http.StatusNoContent, "/", good("Acknowledged: it is among the problems again when it fails again."), answer{})
 }

@@ -34,15 +34,16 @@ func readPause(c echo.Context) (in pauseIn, err error) {
 }
 
 // until reads the end of a pause. Times without an offset are the page's.
-func (s *Server) until(text string) (time.Time, error) {
+func (s *Server) until(c echo.Context, text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	if d, err := time.ParseDuration(text); err == nil {
 		return s.Now().Add(d), nil
 	}
+	zone, _ := s.chosenZone(c)
 	for _, layout := range timeLayouts {
-		if t, err := time.ParseInLocation(layout, text, s.Zone); err == nil {
+		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return t, nil
 		}
 	}
@@ -66,7 +67,7 @@ func (s *Server) freeze(c echo.Context) error {
 		return err
 	}
 	var f scheduler.Freeze
-	until, err := s.until(in.Until)
+	until, err := s.until(c, in.Until)
 	if err == nil {
 		f, err = s.Service.Freeze(c.Request().Context(), httpkit.Principal(c), strings.TrimSpace(in.Reason), until)
 	}
@@ -97,7 +98,7 @@ func (s *Server) pauseJob(c echo.Context) error {
 		return err
 	}
 	var j scheduler.Job
-	until, err := s.until(in.Until)
+	until, err := s.until(c, in.Until)
 	if err == nil && until.IsZero() {
 		err = scheduler.Invalid("until", "is required")
 	}

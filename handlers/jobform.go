@@ -83,11 +83,14 @@ func (s *Server) createJob(c echo.Context) error {
 	if form(c.Request()) != asJSON {
 		origin = scheduler.OriginPage
 	}
+	if r.then() == "test" {
+		r.draft.Enabled = false
+	}
 	j, err := s.Service.CreateJob(c.Request().Context(), httpkit.Principal(c), r.draft, origin)
 	if err != nil {
 		return s.refuseJob(c, r, nil, r.explain(err))
 	}
-	return s.saved(c, http.StatusCreated, j, "Created ")
+	return s.savedAnd(c, r, http.StatusCreated, j, "Created ")
 }
 
 // updateJob replaces a job. PUT and If-Match are for programs; pages post the
@@ -104,11 +107,55 @@ func (s *Server) updateJob(c echo.Context) error {
 	if r.draft.Name == "" && r.form == nil {
 		r.draft.Name = stored.Name
 	}
+	if r.then() == "test" {
+		e, err := s.testRun(c, r, stored)
+		if err != nil {
+			return s.refuseJob(c, r, &stored, r.explain(err))
+		}
+		return s.queued(c, e, "Queued a test run of "+stored.Name+".")
+	}
 	j, err := s.Service.UpdateJob(c.Request().Context(), httpkit.Principal(c), stored.Name, r.version, r.draft)
 	if err != nil {
 		return s.refuseJob(c, r, &stored, r.explain(err))
 	}
-	return s.saved(c, http.StatusOK, j, "Saved ")
+	return s.savedAnd(c, r, http.StatusOK, j, "Saved ")
+}
+
+// then is what a form wants besides saving: "run", "test", or nothing.
+func (r *jobRequest) then() string {
+	if r.form == nil {
+		return ""
+	}
+	return r.form.Get("then")
+}
+
+// testRun runs a stored job with the configuration of its form, and saves nothing.
+func (s *Server) testRun(c echo.Context, r *jobRequest, stored scheduler.Job) (scheduler.Execution, error) {
+	if len(r.wrong) > 0 {
+		return scheduler.Execution{}, &scheduler.Error{Code: scheduler.CodeInvalid, Message: "the form is not right", Fields: r.wrong}
+	}
+	if r.draft.Executor != stored.Executor {
+		return scheduler.Execution{}, scheduler.Invalid("executor", "save it first: only what a job is stored as can be tested")
+	}
+	return s.Service.RunJob(c.Request().Context(), httpkit.Principal(c), stored.Name, changedKeys(stored.Config, r.draft.Config))
+}
+
+// savedAnd runs what was saved, if the form wants that. A job that was made for a
+// test is disabled, and its form is shown again.
+func (s *Server) savedAnd(c echo.Context, r *jobRequest, status int, j scheduler.Job, said string) error {
+	if then := r.then(); then == "run" || then == "test" {
+		e, err := s.Service.RunJob(c.Request().Context(), httpkit.Principal(c), j.Name, nil)
+		flash := views.Flash{Kind: views.FlashGood, Text: said + j.Name + " and queued it."}
+		to := views.ExecutionPath(e.ID)
+		switch {
+		case err != nil:
+			to, flash = views.JobPath(j.Name), views.Flash{Kind: views.FlashError, Text: said + j.Name + ", but it could not be run: " + explain(err).detail + "."}
+		case then == "test":
+			to, flash.Text, flash.Href, flash.Link = views.JobPath(j.Name, "edit"), said+j.Name+", disabled, and queued a test run.", to, "Show it"
+		}
+		return s.done(c, status, to, flash, answer{json: s.presentJob(j, scheduler.JobStats{})})
+	}
+	return s.saved(c, status, j, said)
 }
 
 func (s *Server) saved(c echo.Context, status int, j scheduler.Job, said string) error {
@@ -138,7 +185,7 @@ func (s *Server) refuseJob(c echo.Context, r *jobRequest, stored *scheduler.Job,
 	if r.form == nil || form(c.Request()) == asJSON || !conflict && domain.Code != scheduler.CodeInvalid {
 		return err
 	}
-	props := views.JobFormProps{Values: typed(r.form), Errors: fieldMap(inForm(domain.Fields, r.draft.Executor))}
+	props := views.JobFormProps{Values: typedValues(r.form), Errors: fieldMap(inForm(domain.Fields, r.draft.Executor))}
 	if stored != nil {
 		props.Job, props.Version = stored.Name, r.version
 	}
@@ -163,9 +210,9 @@ func inForm(fields []scheduler.FieldError, executor string) []scheduler.FieldErr
 	return fields
 }
 
-// typed is a form as it was sent. The last value counts: a checked box comes
+// typedValues is a form as it was sent. The last value counts: a checked box comes
 // after its hidden twin.
-func typed(values url.Values) map[string]string {
+func typedValues(values url.Values) map[string]string {
 	m := map[string]string{}
 	for name, v := range values {
 		m[name] = strings.ToValidUTF8(v[len(v)-1], "\uFFFD")

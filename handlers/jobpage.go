@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func (s *Server) showJob(c echo.Context) error {
 		}
 	}
 	if form(c.Request()) != asJSON {
-		return s.jobPage(c, http.StatusOK, views.PauseProps{})
+		return s.jobPage(c, http.StatusOK, views.PauseProps{Open: c.QueryParam("pause") != ""})
 	}
 	j, stats, err := s.namedJob(c)
 	if err != nil {
@@ -72,6 +73,7 @@ func (s *Server) jobPage(c echo.Context, status int, pause views.PauseProps) err
 	props := views.JobProps{
 		Page: s.boardPage(c, cmp.Or(j.DisplayName, j.Name), views.NavJobs), Row: s.jobRow(j, stats), Fires: s.fires(j), Pause: pause,
 	}
+	props.Page = inJobZone(props.Page, j)
 	props.Row.Job.Notify = s.Service.MaskNotify(j.Notify)
 	if props.Dependents, err = s.Store.Dependents(ctx, j.ID); err != nil {
 		return err
@@ -83,11 +85,34 @@ func (s *Server) jobPage(c echo.Context, status int, pause views.PauseProps) err
 	props.Total = total
 	for _, e := range runs {
 		props.Executions = append(props.Executions, views.ExecutionRowProps{
-			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook,
+			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook, Zone: jobZone(j),
 		})
 	}
+	if form(c.Request()) == asPage {
+		if props.History, err = s.history(ctx, props.Page, j); err != nil {
+			return err
+		}
+	}
+	props.Curl = s.curl(c, j)
 	return respond(c, status, answer{page: views.JobPage(props), fragment: views.JobBoard(props)})
 }
+
+// curl is what makes this job elsewhere, and what runs it here.
+func (s *Server) curl(c echo.Context, j scheduler.Job) views.CurlProps {
+	at := c.Scheme() + "://" + c.Request().Host
+	all, err := s.definition(j)
+	if err != nil {
+		return views.CurlProps{}
+	}
+	b, _ := json.MarshalIndent(all, "", "  ") // of raw messages: it cannot fail
+	return views.CurlProps{
+		Run:  "curl -X POST " + shellQuoted(at+views.JobPath(j.Name, "run")) + " \\\n  -H \"Authorization: Bearer $TOKEN\"",
+		Make: "curl " + shellQuoted(at+"/jobs") + " \\\n  -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  -d " + shellQuoted(string(b)),
+	}
+}
+
+// shellQuoted is text as one word of a shell.
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // storedJob reads the job of the path.
 func (s *Server) storedJob(c echo.Context) (scheduler.Job, error) {

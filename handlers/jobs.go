@@ -37,7 +37,9 @@ func (s *Server) listJobs(c echo.Context) error {
 		return err
 	}
 	if form(c.Request()) == asJSON {
-		return respond(c, http.StatusOK, answer{json: s.presentJobs(jobs, total, stats)})
+		return respond(c, http.StatusOK, answer{
+			json: s.presentJobs(jobs, total, stats), file: "jobs", table: func() [][]string { return s.jobTable(jobs, stats) },
+		})
 	}
 	props := views.JobsProps{
 		Page: s.boardPage(c, "Jobs", views.NavJobs), Query: q, Rows: s.jobRows(jobs, stats), Total: total, Executors: s.Executors,
@@ -57,15 +59,23 @@ func (s *Server) jobFilter(r *http.Request) (scheduler.JobFilter, views.JobQuery
 	}
 	f := scheduler.JobFilter{
 		Query: q.Text("q"), Enabled: q.Bool("enabled"), Executor: q.OneOf("executor", s.Executors...),
-		Origin: scheduler.Origin(q.OneOf("origin", "api", "page", "demo", "config", "docker-label")),
+		Origin: scheduler.Origin(q.OneOf("origin", origins()...)),
 		State:  scheduler.State(q.OneOf("state", states...)), Sort: q.OneOf("sort", sorts...),
 		Tag: q.Text("tag"), Metadata: q.Below("metadata."),
 	}
 	f.Limit, f.Offset = q.Page(pageSize)
 	return f, views.JobQuery{
 		Q: f.Query, State: string(f.State), Enabled: q.Raw("enabled"), Executor: f.Executor, Sort: f.Sort,
-		Tag: f.Tag, Metadata: f.Metadata, Limit: f.Limit, Offset: f.Offset,
+		Tag: f.Tag, Origin: string(f.Origin), Metadata: f.Metadata, Limit: f.Limit, Offset: f.Offset,
 	}, q.Err()
+}
+
+func origins() []string {
+	list := make([]string, len(scheduler.Origins))
+	for i, o := range scheduler.Origins {
+		list[i] = string(o)
+	}
+	return list
 }
 
 // stats reads what is said about jobs; programs get no bars.
@@ -100,7 +110,7 @@ func (s *Server) jobRows(jobs []scheduler.Job, stats map[string]scheduler.JobSta
 func (s *Server) jobRow(j scheduler.Job, stats scheduler.JobStats) views.JobRowProps {
 	return views.JobRowProps{
 		Job: j, Stats: stats, Running: int(stats.Counts[scheduler.Running]),
-		Words: s.words(j.Schedules), Next: s.nextFire(j),
+		Words: s.words(j.Schedules), Next: s.nextFire(j), Zone: jobZone(j),
 	}
 }
 

@@ -43,21 +43,33 @@ func (s *Server) nowPage(c echo.Context, status int, pause views.PauseProps) err
 	return respond(c, status, a)
 }
 
-// nowLoad adds up the slots of all workers that are there.
-func (s *Server) nowLoad(ctx context.Context, p *views.NowProps) error {
-	workers, err := s.Service.Workers(ctx)
-	for _, w := range workers {
-		if w.Presence == scheduler.WorkerOnline {
-			p.Busy, p.Slots = p.Busy+w.Used, p.Slots+w.Slots
-		}
-	}
+func (s *Server) nowLoad(ctx context.Context, p *views.NowProps) (err error) {
+	p.Busy, p.Slots, err = s.load(ctx)
 	return err
 }
 
+// load adds up the slots of all workers that are there.
+func (s *Server) load(ctx context.Context) (busy, slots int, err error) {
+	workers, err := s.Service.Workers(ctx)
+	for _, w := range workers {
+		if w.Presence == scheduler.WorkerOnline {
+			busy, slots = busy+w.Used, slots+w.Slots
+		}
+	}
+	return busy, slots, err
+}
+
+// nowFailing is what fails. What somebody has acknowledged is told apart until it
+// fails again.
 func (s *Server) nowFailing(ctx context.Context, p *views.NowProps) error {
+	seen, err := s.Service.Acknowledged(ctx)
+	if err != nil {
+		return err
+	}
 	enabled := true
+	limit := min(nowRows+len(seen), scheduler.MaxPage)
 	for _, state := range badStates {
-		jobs, total, err := s.Store.ListJobs(ctx, scheduler.JobFilter{State: state, Enabled: &enabled, Limit: nowRows})
+		jobs, total, err := s.Store.ListJobs(ctx, scheduler.JobFilter{State: state, Enabled: &enabled, Limit: limit})
 		if err != nil {
 			return err
 		}
@@ -70,7 +82,15 @@ func (s *Server) nowFailing(ctx context.Context, p *views.NowProps) error {
 		if err != nil {
 			return err
 		}
-		p.Failing = append(p.Failing, s.jobRows(jobs, stats)...)
+		for _, r := range s.jobRows(jobs, stats) {
+			ack, known := seen[r.Job.ID]
+			if known && len(r.Stats.Recent) > 0 && r.Stats.Recent[0].ID == ack.Execution {
+				p.Acknowledged = append(p.Acknowledged, views.AcknowledgedRow{JobRowProps: r, Acknowledgement: ack})
+				p.FailingTotal--
+			} else {
+				p.Failing = append(p.Failing, r)
+			}
+		}
 	}
 	newest(p.Failing)
 	p.Failing = p.Failing[:min(nowRows, len(p.Failing))]
@@ -131,7 +151,8 @@ func (s *Server) nowEnded(ctx context.Context, p *views.NowProps) (err error) {
 
 type nowOut struct {
 	Failing      []jobOut       `json:"failing"`
-	FailingTotal int64          `json:"failing_total"`
+	FailingTotal int64          `json:"failing_total"` // without what is acknowledged
+	Acknowledged []ackOut       `json:"acknowledged"`
 	Running      []executionOut `json:"running"`
 	RunningTotal int64          `json:"running_total"`
 	Queued       []executionOut `json:"queued"`
@@ -142,6 +163,13 @@ type nowOut struct {
 	Busy         int            `json:"busy"`
 	Slots        int            `json:"slots"`
 	Version      string         `json:"version"`
+}
+
+type ackOut struct {
+	Job       string  `json:"job"`
+	Execution string  `json:"execution"`
+	By        string  `json:"by"`
+	At        instant `json:"at"`
 }
 
 type dueOut struct {
@@ -157,13 +185,16 @@ type endedOut struct {
 
 func (s *Server) presentNow(p views.NowProps) nowOut {
 	out := nowOut{
-		Failing: []jobOut{}, FailingTotal: p.FailingTotal, Next: []dueOut{}, Ended: []endedOut{},
+		Failing: []jobOut{}, Acknowledged: []ackOut{}, FailingTotal: p.FailingTotal, Next: []dueOut{}, Ended: []endedOut{},
 		Running: s.presentRows(p.Running), RunningTotal: p.RunningTotal,
 		Queued: s.presentRows(p.Queued), QueuedTotal: p.QueuedTotal,
 		Jobs: p.Jobs, Busy: p.Busy, Slots: p.Slots, Version: s.Version,
 	}
 	for _, r := range p.Failing {
 		out.Failing = append(out.Failing, s.presentJob(r.Job, r.Stats))
+	}
+	for _, r := range p.Acknowledged {
+		out.Acknowledged = append(out.Acknowledged, ackOut{r.Job.Name, r.Execution, r.By, instant(r.At)})
 	}
 	for _, u := range p.Next {
 		out.Next = append(out.Next, dueOut{u.JobName, instant(u.At)})

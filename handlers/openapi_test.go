@@ -65,6 +65,19 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{method: "POST", path: "/tree/actions", body: `{"ids":[` + group + `],"action":"pause"}`}, 204},
 		{ask{method: "POST", path: "/tree/actions", body: `{"ids":[],"action":"pause"}`}, 422},
 		{ask{path: "/jobs/one"}, 200},
+		{ask{path: "/jobs/one/history"}, 200},
+		{ask{path: "/calendar"}, 200},
+		{ask{path: "/settings/system"}, 200},
+		{ask{method: "POST", path: "/settings/backup"}, 409},
+		{ask{path: "/account"}, 200},
+		{ask{path: "/search?q=o"}, 200},
+		{ask{path: "/jobs/export?job=one"}, 200},
+		{ask{path: "/jobs?format=csv"}, 200},
+		{ask{path: "/executions?format=csv&exit_code=0"}, 200},
+		{ask{method: "POST", path: "/jobs/bulk", body: `{"action":"enable","jobs":["one","nobody"]}`}, 200},
+		{ask{method: "POST", path: "/executions/bulk", body: `{"action":"stop","executions":["nothing"]}`}, 200},
+		{ask{path: "/calendar?view=day"}, 200},
+		{ask{path: "/calendar?hour=3"}, 200},
 		{ask{path: "/jobs/nobody"}, 404},
 		{ask{method: "PUT", path: "/jobs/made", body: `{"config":{"argv":["a"]},"schedules":[{"text":"@hourly"}],"enabled":false}`}, 200},
 		{ask{method: "POST", path: "/jobs/one/run"}, 202},
@@ -94,6 +107,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{method: "POST", path: "/executions/" + queued + "/stop"}, 202},
 		{ask{method: "POST", path: "/executions/" + queued + "/stop"}, 409},
 		{ask{method: "POST", path: "/executions/" + queued + "/retry"}, 202},
+		{ask{method: "POST", path: "/executions/" + queued + "/acknowledge"}, 409},
 		{ask{path: "/events"}, 200},
 		{ask{path: "/events?topics=nonsense"}, 422},
 		{ask{path: "/workers"}, 200},
@@ -161,9 +175,10 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	w := newWorld(t)
 	d := description(t)
 	pages := []string{
-		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
-		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "POST /settings/classes/{name}", "POST /settings/classes/{name}/delete", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
-		"POST /workers/{name}/forget", "POST /workers/tokens/{id}/revoke", "POST /tree/{num}", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
+		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login", "POST /zone", "POST /account/password",
+		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
+		"POST /settings/classes/{name}", "POST /settings/classes/{name}/delete",
+		"POST /workers/{name}/forget", "POST /workers/tokens/{id}/revoke", "POST /tree/{num}",
 	}
 	described := map[string]bool{}
 	for path, item := range d.doc.Paths.Map() {

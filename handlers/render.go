@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"mime"
 	"net/http"
@@ -24,10 +25,18 @@ const (
 	asFragment
 )
 
-// form decides what a client gets. htmx says what it is, except where it loads
+// form decides what a client gets: what it accepts, or a file where it asks for one.
+func form(r *http.Request) rendering {
+	if download(r) != "" {
+		return asJSON
+	}
+	return accepted(r)
+}
+
+// accepted is what a client shows. htmx says what it is, except where it loads
 // whole pages; browsers ask for text/html by name; everything else is a program,
 // also when it accepts anything.
-func form(r *http.Request) rendering {
+func accepted(r *http.Request) rendering {
 	h := r.Header
 	if h.Get("HX-Request") == "true" && h.Get("HX-Boosted") != "true" && h.Get("HX-History-Restore-Request") != "true" {
 		return asFragment
@@ -58,12 +67,26 @@ func quality(accept []string, kind string) (q float64, named bool) {
 	return 0, false
 }
 
+// download is how a browser wants to keep what a list shows: "csv", "json", or
+// not at all.
+func download(r *http.Request) string {
+	if r.Method != http.MethodGet || !strings.Contains(r.URL.RawQuery, "format=") {
+		return ""
+	}
+	if f := r.URL.Query().Get("format"); f == "csv" || f == "json" {
+		return f
+	}
+	return ""
+}
+
 // answer is one result in its renderings. A nil fragment is the page's.
 type answer struct {
 	page     templ.Component
 	fragment templ.Component
 	json     any
-	mime     string // of json; "" is application/json
+	mime     string            // of json; "" is application/json
+	table    func() [][]string // a list's rows, its head first; nil is no list
+	file     string            // what a download of it is called, without its ending
 }
 
 // respond renders into a buffer first, so that what fails to render can still
@@ -86,6 +109,15 @@ func respond(c echo.Context, status int, a answer) error {
 }
 
 func respondJSON(c echo.Context, status int, a answer) error {
+	if kind := download(c.Request()); kind != "" && a.table != nil {
+		name := a.file + "." + kind
+		c.Response().Header().Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+		if kind == "csv" {
+			return blob(c, status, "text/csv; charset=utf-8", csvOf(a.table()))
+		}
+	} else if kind == "csv" && status < http.StatusBadRequest {
+		return httpkit.BadField("format", "this is no list")
+	}
 	kind := a.mime
 	if kind == "" {
 		kind = echo.MIMEApplicationJSON
@@ -95,6 +127,21 @@ func respondJSON(c echo.Context, status int, a answer) error {
 		return err
 	}
 	return blob(c, status, kind, append(b, '\n'))
+}
+
+// csvOf writes rows for a spreadsheet. What would be a formula there is text.
+func csvOf(rows [][]string) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	w.UseCRLF = true
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = formulaFree(cell)
+		}
+		_ = w.Write(row) // into memory
+	}
+	w.Flush()
+	return b.Bytes()
 }
 
 // done answers a mutation that has nothing to show: a program gets what it
@@ -133,8 +180,9 @@ func (s *Server) back(c echo.Context, to string) string {
 func (s *Server) page(c echo.Context, title string, active views.Nav) views.Page {
 	p := httpkit.Principal(c)
 	page := views.Page{
-		Title: title, Active: active, User: p.Name, Role: p.Role, Now: s.Now(), Zone: s.Zone, Freeze: s.Service.Frozen(),
+		Title: title, Active: active, User: p.Name, Role: p.Role, Now: s.Now(), Freeze: s.Service.Frozen(), Server: s.Zone,
 	}
+	page.Zone, page.ZoneOf = s.chosenZone(c)
 	if form(c.Request()) == asPage {
 		page.Flash = takeFlash(c)
 	}

@@ -22,8 +22,10 @@ DELETE /settings/users/:name
 DELETE /workers/:name
 DELETE /workers/tokens/:id
 GET /
+GET /account
 GET /audit
 GET /audit/export
+GET /calendar
 GET /classes
 GET /containers
 GET /events
@@ -36,6 +38,8 @@ GET /freeze
 GET /jobs
 GET /jobs/:name
 GET /jobs/:name/edit
+GET /jobs/:name/history
+GET /jobs/:name/run
 GET /jobs/export
 GET /jobs/import
 GET /jobs/new
@@ -43,10 +47,12 @@ GET /jobs/preview
 GET /login
 GET /openapi.json
 GET /robots.txt
+GET /search
 GET /settings
 GET /settings/classes
 GET /settings/classes/:name
 GET /settings/configuration
+GET /settings/system
 GET /settings/tokens
 GET /settings/users
 GET /static/*
@@ -55,8 +61,11 @@ GET /tree/:num
 GET /workers
 GET /workers/:name
 GET /workers/tokens
+POST /account/password
+POST /executions/:id/acknowledge
 POST /executions/:id/retry
 POST /executions/:id/stop
+POST /executions/bulk
 POST /freeze
 POST /jobs
 POST /jobs/:name
@@ -66,10 +75,12 @@ POST /jobs/:name/enable
 POST /jobs/:name/pause
 POST /jobs/:name/run
 POST /jobs/:name/unpause
+POST /jobs/bulk
 POST /jobs/import
 POST /jobs/preview
 POST /login
 POST /logout
+POST /settings/backup
 POST /settings/classes
 POST /settings/classes/:name
 POST /settings/classes/:name/delete
@@ -93,6 +104,7 @@ POST /workers/:name/rules
 POST /workers/tokens
 POST /workers/tokens/:id/revoke
 POST /workers/withhold
+POST /zone
 PUT /jobs/:name
 PUT /settings/classes/:name
 PUT /tree/:num
@@ -192,10 +204,15 @@ func TestRoles(t *testing.T) {
 		{"POST", "/unfreeze", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/stop", scheduler.Operator, "", nil},
 		{"POST", "/executions/ID/retry", scheduler.Operator, "", nil},
+		{"POST", "/executions/ID/acknowledge", scheduler.Operator, "", nil},
+		{"POST", "/jobs/bulk", scheduler.Operator, `{"action":"run","jobs":["one"]}`, url.Values{"action": {"run"}, "job": {"one"}}},
+		{"POST", "/executions/bulk", scheduler.Operator, `{"action":"stop","executions":["x"]}`, url.Values{"action": {"stop"}, "execution": {"x"}}},
 		{"GET", "/jobs/import", scheduler.Editor, "", nil},
 		{"POST", "/jobs/import?format=lines", scheduler.Editor, `one`, url.Values{"format": {"lines"}, "text": {"one"}}},
 		{"GET", "/jobs/new", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/edit", scheduler.Editor, "", nil},
+		{"GET", "/jobs/one/run", scheduler.Editor, "", nil},
+		{"POST", "/jobs/one/run", scheduler.Editor, `{"config":{"command":"false"}}`, url.Values{"config.command": {"false"}}},
 		{"POST", "/jobs", scheduler.Editor, job, jobForm},
 		{"PUT", "/jobs/one", scheduler.Editor, job, jobForm},
 		{"POST", "/jobs/one", scheduler.Editor, job, jobForm},
@@ -215,6 +232,8 @@ func TestRoles(t *testing.T) {
 		{"DELETE", "/workers/far", scheduler.Admin, "", nil},
 		{"POST", "/workers/far/forget", scheduler.Admin, "", nil},
 		{"GET", "/settings/users", scheduler.Admin, "", nil},
+		{"GET", "/settings/system", scheduler.Admin, "", nil},
+		{"POST", "/settings/backup", scheduler.Admin, "", nil},
 		{"POST", "/settings/users", scheduler.Admin, `{"username":"eve","password":"12345678","role":"admin"}`, url.Values{"username": {"eve"}, "password": {"12345678"}, "role": {"admin"}}},
 		{"POST", "/settings/users/admin/role", scheduler.Admin, `{"role":"admin"}`, url.Values{"role": {"admin"}}},
 		{"POST", "/settings/users/admin/password", scheduler.Admin, `{"password":"12345678"}`, url.Values{"password": {"12345678"}}},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -49,6 +50,12 @@ type Options struct {
 	Imports []scheduler.ImportFormat
 	// Dialects are other systems' APIs, each made with what lets its clients in.
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
+	// DatabaseKind is what the store is: "SQLite" or "PostgreSQL".
+	DatabaseKind string
+	// Backup copies the database, and checks the copy; nil when it cannot.
+	Backup func(context.Context) (Backup, error)
+	// Settings are what the server was started with, name and value, without secrets.
+	Settings [][2]string
 }
 
 // JobService is what the pages of jobs call.
@@ -60,6 +67,8 @@ type JobService interface {
 	PauseJob(ctx context.Context, by scheduler.Principal, name string, until time.Time) (scheduler.Job, error)
 	PreviewSchedules(schedules []scheduler.Schedule, n int) (scheduler.Preview, error)
 	MaskNotify(all []scheduler.Notify) []scheduler.Notify
+	CountFires(ctx context.Context, edges []time.Time, keep int) (scheduler.FireCounts, error)
+	FiresWithin(ctx context.Context, from, to time.Time, limit int) ([]scheduler.JobFires, int, error)
 }
 
 // ExecutionService is what the pages of executions call.
@@ -68,6 +77,8 @@ type ExecutionService interface {
 	RetryExecution(ctx context.Context, by scheduler.Principal, id string) (scheduler.Execution, error)
 	StopExecution(ctx context.Context, by scheduler.Principal, id string) error
 	Waiting(e *scheduler.Execution) string
+	Acknowledge(ctx context.Context, by scheduler.Principal, id string) error
+	Acknowledged(ctx context.Context) (map[string]scheduler.Acknowledgement, error)
 }
 
 // FreezeService pauses everything.
@@ -90,6 +101,8 @@ type UserService interface {
 	DeleteUser(ctx context.Context, by scheduler.Principal, name string) error
 	CreateToken(ctx context.Context, by scheduler.Principal, name string, role scheduler.Role, ttl time.Duration) (scheduler.Token, string, error)
 	RevokeToken(ctx context.Context, by scheduler.Principal, id string) error
+	Backup(ctx context.Context, by scheduler.Principal, do func(context.Context) (file string, err error)) error
+	Lateness() (p50, p99 time.Duration, fires int)
 }
 
 // SessionService is what says who asks.
@@ -134,6 +147,7 @@ type Store interface {
 	scheduler.ExecutionStore
 	scheduler.OutputStore
 	ListDeliveries(ctx context.Context, executionID string) ([]scheduler.Delivery, error)
+	Size(ctx context.Context) (int64, error)
 	scheduler.UserStore
 	ListWorkerTokens(ctx context.Context) ([]scheduler.WorkerToken, error)
 }
@@ -154,6 +168,8 @@ type Server struct {
 	frames   *sse.Server
 	door     *door
 	dialects []httpkit.Dialect
+	started  time.Time
+	viewers  *atomic.Int64     // of open event streams
 	closing  []httpkit.Dialect // these, and those that are served alone
 }
 
@@ -163,7 +179,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o, sessions: newSessions(o),
 		throttle: newThrottle(o.Now), crossing: http.NewCrossOriginProtection(),
-		frames: newFrames(),
+		frames: newFrames(), started: o.Now(), viewers: new(atomic.Int64),
 	}
 	s.door = &door{server: s, ttl: o.TokenTTL}
 	s.serve()

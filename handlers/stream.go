@@ -105,6 +105,8 @@ func (s *Server) events(c echo.Context) error {
 	if err := f.begin(c.Request().Context()); err != nil {
 		return err
 	}
+	s.viewers.Add(1)
+	defer s.viewers.Add(-1)
 	f.serve(c.Response(), c.Request())
 	return nil
 }

@@ -79,6 +79,7 @@ func (s *Server) tokensPage(c echo.Context, status int, props views.TokensProps)
 	props.Page = s.page(c, "API tokens", views.NavSettings)
 	return respond(c, status, answer{
 		page: views.SettingsTokensPage(props), json: listOf(items, scheduler.Total{N: int64(len(items))}),
+		file: "tokens", table: func() [][]string { return tokenTable(items) },
 	})
 }
 

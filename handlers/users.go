@@ -54,6 +54,7 @@ func (s *Server) usersPage(c echo.Context, status int, props views.UsersProps) e
 	props.Page = s.page(c, "Users", views.NavSettings)
 	return respond(c, status, answer{
 		page: views.SettingsUsersPage(props), json: listOf(items, scheduler.Total{N: int64(len(items))}),
+		file: "users", table: func() [][]string { return userTable(users) },
 	})
 }
 

@@ -37,27 +37,17 @@ func YAML() scheduler.ImportFormat {
 // serverKeys are those of a job that only the server decides.
 var serverKeys = []string{"id", "num", "origin", "version", "created_at", "updated_at", "next_at", "last", "dependents"}
 
-// exportJobs writes the jobs that a list with the same filter has, all pages of it.
+// exportJobs writes the jobs that are named, or those that a list with the same
+// filter has, all pages of it.
 func (s *Server) exportJobs(c echo.Context) error {
-	f, _, err := s.jobFilter(c.Request())
+	jobs := &yaml.Node{Kind: yaml.SequenceNode}
+	err := s.eachExported(c, func(j scheduler.Job) error {
+		node, err := s.yamlJob(j)
+		jobs.Content = append(jobs.Content, node)
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	f.Limit, f.Offset = scheduler.MaxPage, 0
-	jobs := &yaml.Node{Kind: yaml.SequenceNode}
-	for more := true; more; f.Offset += f.Limit {
-		list, _, err := s.Store.ListJobs(c.Request().Context(), f)
-		if err != nil {
-			return err
-		}
-		for _, j := range list {
-			node, err := s.yamlJob(j)
-			if err != nil {
-				return err
-			}
-			jobs.Content = append(jobs.Content, node)
-		}
-		more = len(list) == f.Limit
 	}
 	var b bytes.Buffer
 	w := yaml.NewEncoder(&b)
@@ -67,6 +57,43 @@ func (s *Server) exportJobs(c echo.Context) error {
 	}
 	c.Response().Header().Set(echo.HeaderContentDisposition, `attachment; filename="jobs.yaml"`)
 	return c.Blob(http.StatusOK, "application/yaml", b.Bytes())
+}
+
+func (s *Server) eachExported(c echo.Context, do func(scheduler.Job) error) error {
+	ctx := c.Request().Context()
+	if named := c.QueryParams()["job"]; len(named) > 0 {
+		if len(named) > scheduler.MaxPage {
+			return httpkit.BadField("job", "choose at most %d", scheduler.MaxPage)
+		}
+		for _, name := range named {
+			j, err := s.Store.JobByName(ctx, name)
+			if err == nil {
+				err = do(j)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	f, _, err := s.jobFilter(c.Request())
+	if err != nil {
+		return err
+	}
+	f.Limit, f.Offset = scheduler.MaxPage, 0
+	for more := true; more; f.Offset += f.Limit {
+		list, _, err := s.Store.ListJobs(ctx, f)
+		if err != nil {
+			return err
+		}
+		for _, j := range list {
+			if err := do(j); err != nil {
+				return err
+			}
+		}
+		more = len(list) == f.Limit
+	}
+	return nil
 }
 
 // yamlJob is a job with what is not at its default, in the order of the JSON.

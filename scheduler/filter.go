@@ -30,6 +30,7 @@ type ExecutionFilter struct {
 	States  []State
 	Trigger TriggerKind
 	Worker  string
+	Exit    *int      // the code with which it ended; an HTTP job's is the status
 	From    time.Time // queued at or after; zero: no bound
 	To      time.Time // queued before; zero: no bound
 	Limit   int       // 1 to MaxPage

@@ -93,8 +93,13 @@ func (s *Service) fireAll(ctx context.Context, batch []Due) error {
 	})
 	if err != nil {
 		s.Log.Error("store fires", "fires", len(batch), "error", err)
+		return err
 	}
-	return err
+	now := s.now()
+	for _, d := range batch {
+		s.late.add(now.Sub(d.At))
+	}
+	return nil
 }
 
 func (s *Service) fireOne(ctx context.Context, tx Tx, fx *effects, d Due, now time.Time) error {

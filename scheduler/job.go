@@ -119,6 +119,9 @@ const (
 	OriginTree  Origin = "tree"         // it is a job of the tree, and lives there
 )
 
+// Origins are all origins in the order pages show them.
+var Origins = []Origin{OriginPage, OriginAPI, OriginFile, OriginLabel, OriginDemo}
+
 // Declared reports whether the definition is kept elsewhere: it is read only here,
 // and Job.Source says where to change it.
 func (o Origin) Declared() bool { return o == OriginFile || o == OriginLabel }
@@ -206,6 +209,8 @@ type JobSummary struct {
 type Outcome struct {
 	ID        string
 	State     State
+	Attempt   int
+	DueAt     time.Time
 	StartedAt time.Time
 	Took      time.Duration
 }

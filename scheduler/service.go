@@ -55,6 +55,10 @@ type Service struct {
 	verified   verifiedPasswords
 	dummy      func() string // a hash that no password matches, made once
 
+	late lateness // of the newest fires
+
+	acknowledging sync.Mutex // held while a failure is acknowledged
+
 	fleetNoted time.Time // when the store learned last when workers were heard of: LookAfter's own
 }
 

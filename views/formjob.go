@@ -121,3 +121,32 @@ func (p JobFormProps) summary() string {
 	}
 	return ""
 }
+
+// formParts are the form's parts, each a section with this id in its head.
+var formParts = []struct{ id, title string }{{"what", "What"}, {"when", "When"}, {"where", "Where"}, {"limits", "Limits"}}
+
+// partOf says which part of the form a field is in.
+func partOf(field string) string {
+	name, _, _ := strings.Cut(field, ".")
+	switch name {
+	case "schedule", "schedules", "timezone", "enabled", "depends_on", "triggers", "once", "run_on_start", "catch_up", "catch_up_window", "jitter",
+		"starts_at", "ends_at", "paused_until":
+		return "when"
+	case "tags", "copies":
+		return "where"
+	case "concurrency", "timeout", "retries", "retry", "max_queued", "max_running", "priority", "grace", "output_limit", "progress", "retention":
+		return "limits"
+	default:
+		return "what"
+	}
+}
+
+// wrongIn counts what is wrong in a part.
+func (p JobFormProps) wrongIn(part string) (n int) {
+	for field := range p.Errors {
+		if partOf(field) == part {
+			n++
+		}
+	}
+	return n
+}

@@ -456,7 +456,7 @@ func pauseActions(p JobProps) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if p.Row.Job.PausedUntil.After(p.Now) {
-			templ_7745c5c3_Err = post(JobPath(p.Row.Job.Name, "unpause"), "Resume", "play", "button", "").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = post(JobPath(p.Row.Job.Name, "unpause"), "Resume", "play", "button", "p").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -3,8 +3,11 @@ package views
 import (
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
+	"belfry/scheduler"
 	"belfry/static"
 )
 
@@ -56,7 +59,7 @@ func (q JobQuery) path(offset int) string {
 func (q JobQuery) export() string { return query("/jobs/export", q.pairs()...) }
 
 func (q JobQuery) pairs() []string {
-	pairs := []string{"q", q.Q, "state", q.State, "enabled", q.Enabled, "executor", q.Executor, "tag", q.Tag, "sort", q.Sort}
+	pairs := []string{"q", q.Q, "state", q.State, "enabled", q.Enabled, "executor", q.Executor, "tag", q.Tag, "origin", q.Origin, "sort", q.Sort}
 	for k, v := range q.Metadata {
 		pairs = append(pairs, "metadata."+k, v)
 	}
@@ -68,6 +71,20 @@ func (q JobQuery) without(key string) string {
 	q.Metadata = maps.Clone(q.Metadata)
 	delete(q.Metadata, key)
 	return q.path(0)
+}
+
+// otherMetadata are the entries that have no field of their own.
+func (q JobQuery) otherMetadata() []string {
+	keys := slices.Sorted(maps.Keys(q.Metadata))
+	return slices.DeleteFunc(keys, func(k string) bool { return k == "owner" })
+}
+
+// downloadPath is a list's address as a file.
+func downloadPath(path, format string) string {
+	if strings.Contains(path, "?") {
+		return path + "&format=" + format
+	}
+	return path + "?format=" + format
 }
 
 func tagPath(tag string) string { return query("/jobs", "tag", tag) }
@@ -83,16 +100,21 @@ func (q JobQuery) sorted(by string) string {
 }
 
 func (q JobQuery) narrowed() bool {
-	return q.Q != "" || q.State != "" || q.Enabled != "" || q.Executor != "" || q.Tag != "" || len(q.Metadata) > 0
+	return q.Q != "" || q.State != "" || q.Enabled != "" || q.Executor != "" || q.Tag != "" || q.Origin != "" || len(q.Metadata) > 0
 }
 
 func (q ExecutionQuery) path(offset int) string {
-	return query("/executions", "job", q.Job, "state", q.State, "trigger", q.Trigger, "worker", q.Worker,
+	return query("/executions", "job", q.Job, "state", q.State, "trigger", q.Trigger, "worker", q.Worker, "exit_code", q.Exit,
 		"from", q.From, "to", q.To, "limit", atoi0(q.Limit), "offset", atoi0(offset))
 }
 
 func (q ExecutionQuery) narrowed() bool {
-	return q.Job != "" || q.State != "" || q.Trigger != "" || q.Worker != "" || q.From != "" || q.To != ""
+	return q.Job != "" || q.State != "" || q.Trigger != "" || q.Worker != "" || q.Exit != "" || q.From != "" || q.To != ""
+}
+
+// has reports whether a state is among those that are asked for.
+func (q ExecutionQuery) has(s scheduler.State) bool {
+	return slices.Contains(strings.Split(q.State, ","), string(s))
 }
 
 // ExecutionsOf is the executions page narrowed to a job and a state; both may be

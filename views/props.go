@@ -26,6 +26,7 @@ const (
 	NavExecutions Nav = "executions"
 	NavAudit      Nav = "audit"
 	NavWorkers    Nav = "workers"
+	NavCalendar   Nav = "calendar"
 	NavSettings   Nav = "settings"
 )
 
@@ -39,11 +40,33 @@ type Page struct {
 	Flash  Flash
 	Now    time.Time
 	Zone   *time.Location   // nil is UTC
+	ZoneOf ZoneChoice       // where Zone comes from
+	Server *time.Location   // the server's zone
 	Freeze scheduler.Freeze // when everything is paused, every page says so
 
 	// Topics are what the page's board connection asks /events for. Empty opens
 	// none; the execution page opens its own.
 	Topics string
+}
+
+// ZoneChoice says whose zone times are shown in.
+type ZoneChoice string
+
+// The choices. With ZoneJob, a job's own times are in its schedule's zone, and the
+// others in the server's.
+const (
+	ZoneServer ZoneChoice = ""
+	ZoneJob    ZoneChoice = "job"
+	ZoneMine   ZoneChoice = "mine"
+	ZoneUTC    ZoneChoice = "utc"
+)
+
+// in is the page for times of something that has a zone of its own.
+func (p Page) in(zone *time.Location) Page {
+	if p.ZoneOf == ZoneJob && zone != nil {
+		p.Zone = zone
+	}
+	return p
 }
 
 // CanOperate reports whether run, stop, retry, enable and disable are offered.
@@ -120,10 +143,12 @@ type NowProps struct {
 	Page
 	Failing []JobRowProps       // enabled jobs whose newest ended execution is bad, newest first
 	Running []ExecutionRowProps // longest running first
-	Queued  []ExecutionRowProps // earliest first
-	Next    []Upcoming          // within the next 60 minutes, earliest first
-	Ended   []scheduler.HourCount
-	Since   time.Time // what Ended covers begins here; its hours end with Now's
+
+	Acknowledged []AcknowledgedRow   // what fails and somebody has seen
+	Queued       []ExecutionRowProps // earliest first
+	Next         []Upcoming          // within the next 60 minutes, earliest first
+	Ended        []scheduler.HourCount
+	Since        time.Time // what Ended covers begins here; its hours end with Now's
 
 	// Totals, when the lists above are cut.
 	FailingTotal, RunningTotal, QueuedTotal int64
@@ -134,10 +159,17 @@ type NowProps struct {
 	Busy, Slots int   // of this server's worker; Slots 0 hides them
 }
 
+// AcknowledgedRow is a job that fails, and who has seen it.
+type AcknowledgedRow struct {
+	JobRowProps
+	scheduler.Acknowledgement
+}
+
 // PauseProps is what was typed into a dialog that pauses, and what is wrong with
 // it: reason, until. It is open from the start when something is.
 type PauseProps struct {
 	Reason, Until string
+	Open          bool // it was asked for by its address
 	Errors        map[string]string
 }
 
@@ -145,9 +177,10 @@ type PauseProps struct {
 type JobRowProps struct {
 	Job     scheduler.Job
 	Stats   scheduler.JobStats
-	Running int       // executions running now
-	Words   []string  // the meaning of each of Job.Schedules, in words
-	Next    time.Time // zero: none; in the schedule's zone
+	Running int            // executions running now
+	Words   []string       // the meaning of each of Job.Schedules, in words
+	Next    time.Time      // zero: none; in the schedule's zone
+	Zone    *time.Location // of the schedules; nil: none of their own
 }
 
 // JobQuery is the jobs page's filter as the URL has it.
@@ -157,10 +190,17 @@ type JobQuery struct {
 	Enabled  string // "", "true", "false"
 	Executor string
 	Tag      string
+	Origin   string
 	Metadata map[string]string // entries that a job has, all of them
 	Sort     string
 	Limit    int
 	Offset   int
+}
+
+// BulkDeleteProps are the question's before several jobs are deleted.
+type BulkDeleteProps struct {
+	Page
+	Jobs []string // names
 }
 
 // JobsProps are the jobs page's.
@@ -181,7 +221,12 @@ type JobProps struct {
 	Pause      PauseProps
 	Executions []ExecutionRowProps
 	Total      scheduler.Total // of the job's executions
+	History    HistoryProps    // of the page, not of its board
+	Curl       CurlProps
 }
+
+// CurlProps are command lines that run a job, and make it elsewhere.
+type CurlProps struct{ Run, Make string }
 
 // JobFormProps are the job form's, for a new job and for an existing one.
 // Values and Errors are keyed by the JSON names of the fields, an object's with
@@ -214,9 +259,10 @@ type PreviewProps struct {
 // ExecutionRowProps is an execution with what a list says about it.
 type ExecutionRowProps struct {
 	Execution scheduler.Execution
-	Display   string        // the job's DisplayName, may be empty
-	Executor  string        // the job's, empty unknown: what its exit code means
-	Median    time.Duration // of the job's recent runs, 0 unknown: the ETA
+	Display   string         // the job's DisplayName, may be empty
+	Executor  string         // the job's, empty unknown: what its exit code means
+	Median    time.Duration  // of the job's recent runs, 0 unknown: the ETA
+	Zone      *time.Location // of the job's schedules; nil: none of its own
 }
 
 // ExecutionQuery is the executions page's filter as the URL has it. From and To
@@ -226,6 +272,7 @@ type ExecutionQuery struct {
 	State   string
 	Trigger string
 	Worker  string
+	Exit    string // as typed
 	From    string
 	To      string
 	Limit   int

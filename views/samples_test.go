@@ -134,6 +134,11 @@ func sampleJobProps() JobProps {
 	d.Tags, d.Metadata, d.Progress = []string{"backup", "disk=large"}, map[string]string{"team": "storage", "ticket": "OPS-17"}, `(\d+)%`
 	d.OutputLimit, d.Retention = scheduler.OutputLimit{Head: 1 << 20, Tail: 4 << 20}, scheduler.Retention{MaxAge: 30 * 24 * time.Hour, MaxCount: 1000}
 	p := JobProps{Page: samplePage("Nightly backup", NavJobs), Row: row, Fires: sampleFires(), Executions: sampleRows(), Total: scheduler.Total{N: 1239}}
+	p.Row.Job.Notes = "# When it fails\n\nAsk *storage*, see <https://example.com/wiki>, or run `backup --repair`.\n\n- first\n- second"
+	p.Row.Job.Metadata["owner"] = "storage"
+	p.Row.Job.Triggers = []scheduler.Dependency{{Job: "clean-up", On: scheduler.OnAny}}
+	p.History = sampleHistory(p.Page, row.Job)
+	p.Curl = CurlProps{Run: "curl -X POST 'http://localhost/jobs/nightly-backup/run'", Make: "curl -d '{}'"}
 	p.Dependents = []scheduler.Dependent{{Job: "report", On: scheduler.OnSuccess}, {Job: "page-somebody", On: scheduler.OnFailure}}
 	return p
 }
@@ -187,6 +192,7 @@ func sampleNowProps() NowProps {
 		Page: samplePage("Now", NavNow), Failing: []JobRowProps{jobs[1], jobs[3]}, FailingTotal: 2,
 		Running: rows[:1], RunningTotal: 1, Queued: rows[1:2], QueuedTotal: 1,
 		Since: sampleNow.Add(-23 * time.Hour), Jobs: 6, Busy: 1, Slots: 4,
+		Acknowledged: []AcknowledgedRow{{jobs[0], scheduler.Acknowledgement{Execution: "018f0008", By: "grace", At: sampleNow.Add(-time.Hour)}}},
 	}
 	for i := range 24 {
 		h := sampleNow.Truncate(time.Hour).Add(-time.Duration(i) * time.Hour)
@@ -329,5 +335,93 @@ func sampleWorker() WorkerProps {
 		Running: rows[:1], Recent: rows,
 		Failures: []scheduler.WorkerFailures{{Worker: "render-1", JobID: "j", Job: "etl", Failures: 3, LastAt: sampleNow.Add(-time.Hour), Execution: "018f0003"}},
 		Errors:   map[string]string{"sleep": "is wrong"},
+	}
+}
+
+// sampleHistory is a year of a job that failed at times, and more lately.
+func sampleHistory(page Page, j scheduler.Job) HistoryProps {
+	h := HistoryProps{Page: page, Job: j.Name, JobID: j.ID}
+	for i := range 400 {
+		o := scheduler.Outcome{ID: fmt.Sprint(i), State: scheduler.Succeeded, Attempt: 1 + i%60/59, DueAt: sampleNow.Add(-time.Duration(i) * 7 * time.Hour)}
+		if i%47 == 5 || i > 380 {
+			o.State = scheduler.Failed
+		}
+		o.StartedAt = o.DueAt.Add(time.Duration(3+i*i%70) * time.Millisecond)
+		o.Took = time.Duration(40+(i*37)%60-i/20) * time.Second
+		h.Runs = append(h.Runs, o)
+	}
+	for i := range 53 * 7 {
+		d := DayCount{Day: time.Date(2026, 11, 20-53*7+1+i, 0, 0, 0, 0, page.zone())}
+		if i > 90 && i%11 != 3 {
+			d.N = map[scheduler.State]int64{scheduler.Succeeded: int64(1 + i%9)}
+			if i%29 == 7 {
+				d.N[scheduler.Failed] = int64(1 + i%13)
+			}
+			if i%61 == 7 {
+				d.N = map[scheduler.State]int64{scheduler.Skipped: 2}
+			}
+		}
+		h.Days = append(h.Days, d)
+	}
+	return h
+}
+
+// sampleCalendar is a week with a change of the clocks, seen on its Friday.
+func sampleCalendar(view string, n int) CalendarProps {
+	page := samplePage("Calendar", NavCalendar)
+	page.Now = time.Date(2026, 10, 23, 9, 20, 0, 0, page.zone())
+	p := CalendarProps{Page: page, View: view, Often: 2, OftenJobs: []JobName{{Name: "tick"}, {"health", "Health of everything"}}}
+	first := time.Date(2026, 10, 26-n, 0, 0, 0, 0, page.zone())
+	for i := range n {
+		d := CalendarDay{Day: first.AddDate(0, 0, i)}
+		at := d.Day
+		for h := range 24 {
+			s := CalendarSlot{Hour: h, From: at, To: at.Add(time.Hour)}
+			if s.Twice = n-1 == i && h == 2; s.Twice {
+				s.To = s.To.Add(time.Hour)
+			}
+			if s.To.After(page.Now) {
+				s.Fires = int64(h * h % 17 * (i + 1))
+				if h == 2 {
+					s.Fires = 1240
+				}
+				if s.Due = int(s.Fires); s.Due > 0 {
+					s.Jobs = []JobName{{"nightly-backup", "Nightly backup"}, {Name: "health"}}[:min(s.Due, 2)]
+				}
+			} else if h%7 == 3 && i == 3 {
+				s.Missed = 12
+			}
+			at = s.To
+			d.Slots = append(d.Slots, s)
+		}
+		p.Days = append(p.Days, d)
+	}
+	return p
+}
+
+func sampleCalendarHour() CalendarHourProps {
+	c := sampleCalendar("week", 7)
+	p := CalendarHourProps{Page: c.Page, Day: c.Days[6].Day, Slot: c.Days[6].Slots[2], Jobs: 40, MissedTotal: 1}
+	for i, r := range sampleJobs()[:4] {
+		p.Fires = append(p.Fires, CalendarFire{JobName{r.Job.Name, r.Job.DisplayName}, r.Words, p.Slot.From.Add(time.Duration(i) * 7 * time.Minute), p.Slot.To, int64(1 + i*40)})
+	}
+	e := sampleExecution(3, "invoice-export", scheduler.Missed)
+	p.Missed = []ExecutionRowProps{{Execution: e, Display: "Invoice export"}}
+	return p
+}
+
+func sampleSystem() SystemProps {
+	return SystemProps{
+		Page: samplePage("System", NavSettings), Version: "1.4.0", Go: "go1.26", Started: sampleNow.Add(-50 * time.Hour), LateMedian: 3 * time.Millisecond,
+		Late99: 41 * time.Millisecond, Fires: 1024, Viewers: 12, Busy: 1, Slots: 4, Memory: 91 << 20, Database: 412 << 20, DatabaseKind: "SQLite", CanBackup: true,
+		Settings: [][2]string{{"listen", "127.0.0.1:8080"}, {"config", ""}},
+	}
+}
+
+func sampleSearch() SearchProps {
+	p := samplePage("Search", NavNone)
+	return SearchProps{
+		Page: p, Query: "run", Pages: PagesNamed(p, "run"), Jobs: []JobName{{"nightly-run", "Nightly run"}}, JobsTotal: 12,
+		Executions: []scheduler.Execution{sampleExecution(3, "x", scheduler.Failed)},
 	}
 }

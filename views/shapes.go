@@ -232,12 +232,7 @@ func (p NowProps) Verdict() string {
 	if n := max(p.FailingTotal, int64(len(p.Failing))); n > 0 {
 		parts = append(parts, Number(n)+" failing")
 	}
-	var lateOnes int64
-	for i := range p.Queued {
-		if late(&p.Queued[i].Execution, p.Now) {
-			lateOnes++
-		}
-	}
+	lateOnes := int64(len(p.late()))
 	if lateOnes > 0 {
 		parts = append(parts, Number(lateOnes)+" late")
 	}
@@ -255,6 +250,21 @@ func (p NowProps) Verdict() string {
 
 // troubled reports whether the verdict is one to act on.
 func (p NowProps) troubled() bool { return len(p.Failing) > 0 || p.FailingTotal > 0 }
+
+// late are those of the queued that should run by now.
+func (p NowProps) late() []ExecutionRowProps { return p.queued(true) }
+
+// waiting are the others.
+func (p NowProps) waiting() []ExecutionRowProps { return p.queued(false) }
+
+func (p NowProps) queued(isLate bool) (rows []ExecutionRowProps) {
+	for _, r := range p.Queued {
+		if late(&r.Execution, p.Now) == isLate {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
 
 // progress is how far a run is by the median of the ones before: 0 to 99.
 func (r ExecutionRowProps) progress(now time.Time) int {

@@ -72,6 +72,7 @@ var testsMay = []string{"scheduler", "scheduler/cron", "scheduler/events", "sche
 // docs/dependencies.md.
 var owners = map[string][]string{
 	"github.com/a-h/templ":                   {"views", "handlers"},
+	"github.com/yuin/goldmark":               {"views"},
 	"github.com/alecthomas/kong":             {"cmd/belfry"},
 	"github.com/alexedwards/argon2id":        {"cmd/belfry"},
 	"github.com/alexedwards/scs/v2":          {"handlers"},

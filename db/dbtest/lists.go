@@ -11,6 +11,7 @@ import (
 )
 
 func executionLists(t *testing.T, s *db.Store) {
+	code := func(n int) *int { return &n }
 	a, b := addJob(t, s, "a"), addJob(t, s, "b")
 	var all []scheduler.Execution // as they were made
 	for i := range 40 {
@@ -27,6 +28,7 @@ func executionLists(t *testing.T, s *db.Store) {
 	}
 	for i, c := range claim(t, s, "w1", at(100), 20) {
 		if state := []scheduler.State{scheduler.Succeeded, scheduler.Failed, ""}[i%3]; state != "" {
+			c.Execution.ExitCode = code(7 * (i % 3))
 			finish(t, s, c.Execution, state, at(200+i))
 		}
 	}
@@ -51,6 +53,11 @@ func executionLists(t *testing.T, s *db.Store) {
 		{JobID: a.ID, States: S(scheduler.Queued, scheduler.Failed)},
 		{Trigger: scheduler.TriggerManual},
 		{Trigger: scheduler.TriggerManual, States: S(scheduler.Queued)},
+		{Exit: code(0)},
+		{Exit: code(7)},
+		{Exit: code(8)},
+		{Exit: code(7), States: S(scheduler.Failed)},
+		{JobID: a.ID, Exit: code(7), Worker: "w1"},
 		{Worker: "w1"},
 		{Worker: "w2", States: S(scheduler.Running)},
 		{Worker: "w3"},
@@ -86,7 +93,7 @@ func filtered(all []scheduler.Execution, f scheduler.ExecutionFilter) []schedule
 	list := []scheduler.Execution{}
 	for _, e := range all {
 		if (f.JobID == "" || e.JobID == f.JobID) && (len(f.States) == 0 || slices.Contains(f.States, e.State)) &&
-			(f.Trigger == "" || e.Trigger.Kind == f.Trigger) && (f.Worker == "" || e.Worker == f.Worker) &&
+			(f.Trigger == "" || e.Trigger.Kind == f.Trigger) && (f.Worker == "" || e.Worker == f.Worker) && (f.Exit == nil || e.ExitCode != nil && *e.ExitCode == *f.Exit) &&
 			(f.From.IsZero() || !e.QueuedAt.Before(f.From)) && (f.To.IsZero() || e.QueuedAt.Before(f.To)) {
 			list = append(list, e)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -162,8 +163,9 @@ func UploadBody(c echo.Context) ([]byte, error) {
 	return raw, nil
 }
 
-// Form reads the body as a form, urlencoded or multipart.
-func Form(c echo.Context) (url.Values, error) {
+// Form reads the body as a form, urlencoded or multipart. Only the fields in
+// several may have more than one value.
+func Form(c echo.Context, several ...string) (url.Values, error) {
 	r := c.Request()
 	r.Body = http.MaxBytesReader(c.Response(), r.Body, MaxBody)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
@@ -181,19 +183,19 @@ func Form(c echo.Context) (url.Values, error) {
 		return nil, Refuse(http.StatusUnsupportedMediaType, scheduler.CodeInvalid,
 			"send the body as application/json, application/x-www-form-urlencoded or multipart/form-data")
 	}
-	return r.PostForm, checkForm(r.PostForm)
+	return r.PostForm, checkForm(r.PostForm, several)
 }
 
 // checkForm refuses what cannot have come from a form: a field with two
 // different values (a check box with its hidden twin has), and JSON that was
 // sent as a form, which is curl's default.
-func checkForm(form url.Values) error {
+func checkForm(form url.Values, several []string) error {
 	for field, values := range form {
 		if strings.HasPrefix(field, "{") {
 			return Refuse(http.StatusUnsupportedMediaType, scheduler.CodeInvalid, "the body looks like JSON; send it with Content-Type: application/json")
 		}
 		for _, v := range values[1:] {
-			if v != values[0] && v != "true" && v != "false" {
+			if v != values[0] && !slices.Contains(several, field) && v != "true" && v != "false" {
 				return BadField(shown(field), "is given twice")
 			}
 		}

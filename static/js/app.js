@@ -139,7 +139,9 @@
 
   let edited = false;
   document.addEventListener("input", (event) => { if (event.target.closest("[data-leave]")) edited = true; });
-  document.addEventListener("submit", (event) => { if (event.target.matches("[data-leave]")) edited = false; });
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("[data-leave]") && event.submitter?.formTarget !== "_blank") edited = false;
+  });
   addEventListener("beforeunload", (event) => { if (edited) event.preventDefault(); });
 
   // Toasts
@@ -185,8 +187,12 @@
 
   // The connection
 
-  const words = { connected: "Live", stale: "Reconnecting…", ended: "Ended", off: "" };
+  const words = { connected: "Live", stale: "Reconnecting…", ended: "Ended", paused: "Paused", off: "" };
+  let paused = false; // by the reader: nothing on the page changes
+  let connection = "off";
   function live(state) {
+    connection = state;
+    if (paused) state = "paused";
     const el = $("live");
     if (!el || el.dataset.state === state) return;
     el.dataset.state = state;
@@ -199,24 +205,36 @@
     opened = true;
   });
   document.addEventListener("htmx:sseError", () => live("stale"));
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-pause-live]");
+    if (!button) return;
+    paused = !paused;
+    button.setAttribute("aria-pressed", paused);
+    live(connection);
+    if (!paused) refreshAll(); // what happened meanwhile
+  });
 
   // Live updates. An `execution` event holds cells with ids: those that the page shows are morphed into what they are now. What cells cannot
   // say (a new row, another order, totals) is fetched again as a whole, calmly, and never under the reader's hands.
 
-  const pace = { any: 2000, new: 1500, end: 4000 };
+  const pace = { any: 2000, new: 1500, end: 4000, slow: 30000 };
   const timers = new Map(); // by the element's id
   const last = new Map();
   let pointer = 0;
   document.addEventListener("pointermove", () => { pointer = Date.now(); }, { passive: true });
 
   function busy(el) {
-    if (document.hidden || document.querySelector("dialog[open]")) return true;
+    if (paused || document.hidden || document.querySelector("dialog[open], details.pop[open], [popover]:popover-open")) return true;
+    if (document.querySelector("[data-choose]:checked")) return true; // what is chosen stays where it is
     const selection = getSelection();
-    if (selection && !selection.isCollapsed && el.contains(selection.anchorNode)) return true;
+    if (selection && !selection.isCollapsed && $("main")?.contains(selection.anchorNode)) return true;
     if (document.activeElement?.matches("input, select, textarea") && el.contains(document.activeElement)) return true;
     if (el.querySelector("[data-pick]:checked")) return true; // what was chosen stays chosen
     return Date.now() - pointer < 1200 && el.matches(":hover") && el.querySelector("[data-row]:hover") !== null;
   }
+
+  // What the reader has opened stays open.
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, node) => !(name === "open" && node.nodeName === "DETAILS");
 
   function refresh(el) {
     if (timers.has(el.id)) return;
@@ -240,7 +258,7 @@
     for (const el of document.querySelectorAll("[data-refresh]")) {
       if (el.dataset.job && el.dataset.job !== change.job) continue;
       const kind = el.dataset.refresh;
-      if (kind === "any" || (kind === "new" && !change.known) || (kind === "end" && change.final) ||
+      if (kind === "any" || (kind === "new" && !change.known) || ((kind === "end" || kind === "slow") && change.final) ||
         (change.final && el.querySelector("[data-waits]"))) refresh(el); // why others wait is another reason now
     }
   }
@@ -290,6 +308,7 @@
     // Cells that this page does not show are taken out before htmx looks for their places.
     transformResponse(text, xhr, elt) {
       if (xhr || !elt.hasAttribute("sse-swap")) return text;
+      if (paused) return "";
       const patch = document.createElement("template");
       patch.innerHTML = text;
       for (const cell of patch.content.querySelectorAll("[data-execution]")) {
@@ -304,11 +323,79 @@
     },
   });
 
+  // What is chosen, and what can be done to it
+
+  function chosen() {
+    const bar = document.querySelector("[data-bulk]");
+    if (!bar) return;
+    const boxes = [...document.querySelectorAll("[data-choose]")];
+    const n = boxes.filter((box) => box.checked).length;
+    bar.dataset.n = n;
+    bar.querySelector("[data-bulk-words]").textContent = n ? `${n} chosen:` : "None chosen";
+    const all = document.querySelector("[data-choose-all]");
+    if (all) {
+      all.checked = n > 0 && n === boxes.length;
+      all.indeterminate = n > 0 && n < boxes.length;
+    }
+  }
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-choose-all]")) {
+      for (const box of document.querySelectorAll("[data-choose]")) box.checked = event.target.checked;
+    }
+    if (event.target.matches("[data-choose], [data-choose-all]")) chosen();
+  });
+  document.addEventListener("DOMContentLoaded", chosen);
+  document.addEventListener("htmx:afterSettle", chosen);
+
+  // The zone of times
+
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("[data-zones]");
+    if (!form) return;
+    form.elements.mine.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    form.requestSubmit();
+  });
+
+  // The palette
+
+  function openPalette() {
+    const dialog = $("palette");
+    if (!dialog || dialog.open) return;
+    for (const open of document.querySelectorAll("dialog[open]")) open.close();
+    dialog.showModal();
+    $("palette-q").select();
+    htmx.trigger(dialog.querySelector("form"), "belfry:open");
+  }
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-palette]") || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    openPalette();
+  });
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      openPalette();
+      return;
+    }
+    const dialog = event.target.closest?.("#palette");
+    if (!dialog) return;
+    const hits = [...dialog.querySelectorAll("[data-hit]")];
+    const at = hits.indexOf(document.activeElement);
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      const next = at + (event.key === "ArrowDown" ? 1 : -1);
+      (hits[Math.min(next, hits.length - 1)] ?? $("palette-q")).focus();
+    } else if (event.key === "Enter" && event.target.id === "palette-q") {
+      event.preventDefault();
+      hits[0]?.click();
+    }
+  });
+
   // Keyboard
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, select, textarea, [contenteditable], dialog[open], [popover]:popover-open")) return;
+    if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable], dialog[open], [popover]:popover-open")) return;
     const row = document.activeElement?.closest("[data-row]");
     const step = (by) => {
       const all = rows();
@@ -321,7 +408,8 @@
     switch (event.key) {
       case "j": step(1); break;
       case "k": step(-1); break;
-      case "r": case "x": press(event.key); break;
+      case "r": case "x": case "p": case "a": case "e": press(event.key); break;
+      case "c": row?.querySelector("[data-choose]")?.click(); break;
       case "/": {
         const filter = document.querySelector("[data-filter]");
         if (!filter) return;
