@@ -206,6 +206,34 @@ func wellFormed(t *testing.T, out string) {
 	}
 }
 
+// textOf is what a browser shows of HTML.
+func textOf(rendered string) string {
+	var text strings.Builder
+	for z := html.NewTokenizer(strings.NewReader(rendered)); ; {
+		switch z.Next() {
+		case html.ErrorToken:
+			return text.String()
+		case html.TextToken:
+			text.WriteString(z.Token().Data)
+		}
+	}
+}
+
+func TestTerminalText(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain <b>&\tx\r\n":             "plain <b>&\tx",
+		"\x1b[31mred\x1b[0m and ünï\n":    "red and ünï",
+		"10 %\r100 %\x1b[K":              "100 %",
+		"a\u202eb":                       "aU+202Eb",
+		"\x1b]8;;https://a.b\alink\x00x": "link␀x",
+		"a\xffb":                         "a\uFFFDb",
+	} {
+		if got := string(TerminalText([]byte(in))); got != want || got != textOf(TerminalHTML([]byte(in))) {
+			t.Errorf("%q: %q, expected %q", in, got, want)
+		}
+	}
+}
+
 func FuzzTerminal(f *testing.F) {
 	for _, s := range sampleLog {
 		f.Add([]byte(s))
@@ -226,6 +254,9 @@ func FuzzTerminal(f *testing.F) {
 		wellFormed(t, term.Line(b)) // from whatever state the first left
 		if first != TerminalHTML(b) {
 			t.Fatal("the same line renders differently")
+		}
+		if text := string(TerminalText(b)); text != textOf(first) {
+			t.Fatalf("the text is %q, what is shown %q", text, textOf(first))
 		}
 	})
 }
