@@ -253,6 +253,49 @@ func TestPatternsThatAreNone(t *testing.T) {
 	}
 }
 
+// FuzzMatches: the automaton finds what package regexp finds.
+func FuzzMatches(f *testing.F) {
+	for _, expr := range []string{`a|b*`, `^(x|yy)+$`, `\bword\b|\Bx`, `[^a-c]{2,4}`, `(?m)^$`, `(?-i)K`, `.\z`, `é+ß`, `(a*)*b`} {
+		f.Add(expr, "a word of\txyzzy, é ß K \u212a", false)
+	}
+	f.Fuzz(func(t *testing.T, expr, text string, matchCase bool) {
+		if len(expr) > 60 || strings.Contains(text, "\n") {
+			return
+		}
+		p, err := Compile(expr, matchCase, visible)
+		if err != nil {
+			return
+		}
+		a := newAutomaton(p.automata.Get().(*automaton).program)
+		for range 2 { // with an empty table and a full one
+			if got, want := a.matches([]byte(text)), p.re.MatchString(text); got != want {
+				t.Fatalf("%q in %q: %v, regexp says %v", expr, text, got, want)
+			}
+		}
+	})
+}
+
+func TestTableBeginsAnew(t *testing.T) {
+	p, err := Compile("(a|b)*a(a|b){12}c", false, visible)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := p.automata.Get().(*automaton)
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		text := make([]byte, 40)
+		for i := range text {
+			text[i] = "aaaaaaaabbbbbbbc"[r.IntN(16)]
+		}
+		if a.matches(text) != p.re.Match(text) {
+			t.Fatalf("%s", text)
+		}
+		if len(a.states) > mostStates+41 {
+			t.Fatalf("%d states", len(a.states))
+		}
+	}
+}
+
 func TestRanges(t *testing.T) {
 	p, err := Compile("b+|x*", false, visible)
 	if err != nil {
