@@ -157,6 +157,9 @@ func (s *Server) showExecution(c echo.Context) error {
 	if form(c.Request()) == asFragment {
 		return respond(c, http.StatusOK, answer{page: views.ExecutionHeader(props)})
 	}
+	if err := s.addSearch(c, &props); err != nil {
+		return err
+	}
 	if err := s.addTail(c.Request().Context(), &props); err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func (s *Server) routes() []route {
 		{get, "/executions/:id", s.showExecution, private},
 		{get, "/executions/:id/output", s.showOutput, private},
 		{get, "/executions/:id/lines", s.showLines, private},
+		{get, "/executions/:id/search", s.searchOutput, private},
 		{post, "/executions/:id/stop", s.stopExecution, private},
 		{post, "/executions/:id/retry", s.retryExecution, private},
 

@@ -15,7 +15,9 @@ import (
 	"github.com/r3labs/sse/v2"
 
 	"belfry/handlers/httpkit"
+	"belfry/handlers/logsearch"
 	"belfry/scheduler"
+	"belfry/views"
 )
 
 // Options are what a Server is made of.
@@ -129,6 +131,8 @@ type Server struct {
 	throttle *throttle
 	crossing *http.CrossOriginProtection
 	frames   *sse.Server
+	searcher *logsearch.Searcher
+	marks    markTable
 	door     *door
 	dialects []httpkit.Dialect
 }
@@ -139,7 +143,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o, echo: echo.New(), sessions: newSessions(o),
 		throttle: newThrottle(o.Now), crossing: http.NewCrossOriginProtection(),
-		frames: newFrames(),
+		frames: newFrames(), searcher: logsearch.NewSearcher(o.Store, views.TerminalText),
 	}
 	s.door = &door{server: s, ttl: o.TokenTTL}
 	s.echo.HTTPErrorHandler = s.renderError

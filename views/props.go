@@ -248,8 +248,21 @@ type ExecutionProps struct {
 	Next       time.Time             // the job's next fire, shown at the end; zero: none
 	Deliveries []scheduler.Delivery
 
-	Lines  []Line // the tail
-	Cursor string // where /events goes on after Lines: the id of its last output event
+	Lines  []Line // the tail, or what Search looks for
+	Cursor string // where /events goes on after the tail: the id of its last output event
+	Search SearchProps
+}
+
+// SearchProps are what an execution's page looks for in its output, as the
+// address has it.
+type SearchProps struct {
+	Q     string
+	Case  bool
+	Only  bool  // show only the lines that match, from the one after Skip others on
+	Skip  int64 // lines that match before those
+	Total int64 // lines that match; counted for Only
+
+	Problem string // what is wrong with Q
 }
 
 // Line is one line of output, rendered.

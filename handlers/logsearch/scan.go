@@ -28,6 +28,10 @@ type lines struct {
 // next returns the next line, false when there is none.
 func (l *lines) next() (Line, bool) {
 	c := l.chunk
+	for l.piece < len(c.Pieces) && c.Pieces[l.piece].Len == 0 && !c.Pieces[l.piece].Open {
+		l.piece++ // it ends a line that is before the chunk
+		l.n++
+	}
 	if l.piece >= len(c.Pieces) {
 		return Line{}, false
 	}
