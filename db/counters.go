@@ -41,9 +41,9 @@ func newDeltas() *deltas { return &deltas{} }
 
 func (d *deltas) reset() { d.jobs, d.hours = nil, nil }
 
-// change counts n executions of a job that went from one state to another; ""
+// change counts an execution of a job that went from one state to another; ""
 // is "did not exist".
-func (d *deltas) change(job int64, from, to scheduler.State, n int64) *jobDelta {
+func (d *deltas) change(job int64, from, to scheduler.State) *jobDelta {
 	j := d.jobs[job]
 	if j == nil {
 		if d.jobs == nil {
@@ -53,17 +53,17 @@ func (d *deltas) change(job int64, from, to scheduler.State, n int64) *jobDelta 
 		d.jobs[job] = j
 	}
 	if i := slices.Index(scheduler.States, from); i >= 0 {
-		j.n[i] -= n
+		j.n[i]--
 	}
 	if i := slices.Index(scheduler.States, to); i >= 0 {
-		j.n[i] += n
+		j.n[i]++
 	}
 	return j
 }
 
 // end counts an execution that ended.
 func (d *deltas) end(job int64, from, to scheduler.State, due, attempt, finished int64) {
-	j := d.change(job, from, to, 1)
+	j := d.change(job, from, to)
 	if !j.ended || due > j.due || (due == j.due && attempt >= j.attempt) {
 		j.due, j.attempt, j.state = due, attempt, to
 	}
@@ -82,7 +82,7 @@ func (d *deltas) end(job int64, from, to scheduler.State, due, attempt, finished
 // remove counts an execution of a job that exists, which ended and is deleted.
 // What is known of the job's last ones stays true.
 func (d *deltas) remove(job int64, from scheduler.State) {
-	d.change(job, from, "", 1).removed = true
+	d.change(job, from, "").removed = true
 }
 
 // flush writes the changes. Rows are taken in one order, so that two servers on

@@ -129,7 +129,7 @@ func (t *tx) InsertExecution(ctx context.Context, e scheduler.Execution) (bool, 
 	if e.State.Final() {
 		t.pending.end(job, "", e.State, micros(e.DueAt), int64(e.Attempt), micros(e.FinishedAt))
 	} else {
-		t.pending.change(job, "", e.State, 1)
+		t.pending.change(job, "", e.State)
 	}
 	return true, nil
 }
@@ -198,7 +198,7 @@ func (t *tx) Claim(ctx context.Context, w scheduler.Worker, now time.Time, limit
 		r.JobID, r.JobName = j.ID, j.Name
 		list = append(list, scheduler.Assignment{Execution: r.execution(), Job: j})
 		t.s.claims.put(r.ID, claim{r.seq, r.job, r.due, int64(r.Attempt)})
-		t.pending.change(r.job, scheduler.Queued, scheduler.Running, 1)
+		t.pending.change(r.job, scheduler.Queued, scheduler.Running)
 	}
 	return list, nil
 }

@@ -120,6 +120,9 @@ func TestPlans(t *testing.T) {
 		"expendable output": func() error { _, _, err := s.ExpendableOutput(ctx, nil, at, 100); return err },
 		"kept output":       func() error { _, err := s.KeptOutput(ctx, 0, at, at); return err },
 		"a job's output":    func() error { _, err := s.KeptOutput(ctx, 1, at, at); return err },
+		"runs":              func() error { _, err := s.Runs(ctx, "x", 400); return err },
+		"due by hour":       func() error { _, err := s.DueByHour(ctx, "x", at); return err },
+		"missed":            func() error { _, err := s.MissedBetween(ctx, at, at, 100); return err },
 		"tail":              func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
 	} {
 		x.what = what

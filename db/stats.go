@@ -122,12 +122,12 @@ func (s *Store) outcomes(ctx context.Context, nums []int64, cond string, limit i
 		args[i] = int64(0) // no job: the padding must not answer twice
 	}
 	found := make(map[int64][]scheduler.Outcome, len(nums))
-	err := each(ctx, s.read, perJob("SELECT e.job, e.id, e.state, e.started_at, e.finished_at FROM executions e WHERE e.job = $1 AND "+cond,
+	err := each(ctx, s.read, perJob("SELECT e.job, e.id, e.state, e.attempt, e.due_at, e.started_at, e.finished_at FROM executions e WHERE e.job = $1 AND "+cond,
 		limit, len(args)), args, func(rows *sql.Rows) error {
-		var job, started, finished int64
+		var job, due, started, finished int64
 		var o scheduler.Outcome
-		err := rows.Scan(&job, &o.ID, (*string)(&o.State), &started, &finished)
-		o.StartedAt = fromMicros(started)
+		err := rows.Scan(&job, &o.ID, (*string)(&o.State), &o.Attempt, &due, &started, &finished)
+		o.DueAt, o.StartedAt = fromMicros(due), fromMicros(started)
 		if started != 0 {
 			o.Took = time.Duration(finished-started) * time.Microsecond
 		}

@@ -210,24 +210,6 @@ type runIn struct {
 	Config json.RawMessage `json:"config"`
 }
 
-func (s *Server) runJob(c echo.Context) error {
-	name, err := httpkit.Param(c, "name")
-	if err != nil {
-		return err
-	}
-	var in runIn
-	if httpkit.IsJSON(c.Request()) {
-		if err := httpkit.OptionalJSON(c, &in); err != nil {
-			return err
-		}
-	}
-	e, err := s.Service.RunJob(c.Request().Context(), httpkit.Principal(c), name, in.Config)
-	if err != nil {
-		return err
-	}
-	return s.queued(c, e, "Queued "+name+".")
-}
-
 func (s *Server) retryExecution(c echo.Context) error {
 	id, err := httpkit.Param(c, "id")
 	if err != nil {

@@ -138,7 +138,7 @@ func (s *Server) refuseJob(c echo.Context, r *jobRequest, stored *scheduler.Job,
 	if r.form == nil || form(c.Request()) == asJSON || !conflict && domain.Code != scheduler.CodeInvalid {
 		return err
 	}
-	props := views.JobFormProps{Values: typed(r.form), Errors: fieldMap(inForm(domain.Fields, r.draft.Executor))}
+	props := views.JobFormProps{Values: typedValues(r.form), Errors: fieldMap(inForm(domain.Fields, r.draft.Executor))}
 	if stored != nil {
 		props.Job, props.Version = stored.Name, r.version
 	}
@@ -163,9 +163,9 @@ func inForm(fields []scheduler.FieldError, executor string) []scheduler.FieldErr
 	return fields
 }
 
-// typed is a form as it was sent. The last value counts: a checked box comes
+// typedValues is a form as it was sent. The last value counts: a checked box comes
 // after its hidden twin.
-func typed(values url.Values) map[string]string {
+func typedValues(values url.Values) map[string]string {
 	m := map[string]string{}
 	for name, v := range values {
 		m[name] = strings.ToValidUTF8(v[len(v)-1], "\uFFFD")

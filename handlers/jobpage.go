@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"cmp"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -81,8 +82,42 @@ func (s *Server) jobPage(c echo.Context, status int, pause views.PauseProps) err
 			Execution: s.explained(e), Display: j.DisplayName, Executor: j.Executor, Median: stats.MedianTook,
 		})
 	}
+	if form(c.Request()) == asPage {
+		if props.History, err = s.history(ctx, props.Page, j); err != nil {
+			return err
+		}
+	}
+	props.Curl = s.curl(c, j)
 	return respond(c, status, answer{page: views.JobPage(props), fragment: views.JobBoard(props)})
 }
+
+// curl is what makes this job elsewhere, and what runs it here.
+func (s *Server) curl(c echo.Context, j scheduler.Job) views.CurlProps {
+	at := c.Scheme() + "://" + c.Request().Host
+	out := s.presentJob(j, scheduler.JobStats{})
+	var all map[string]json.RawMessage
+	b, err := json.Marshal(out)
+	if err == nil {
+		err = json.Unmarshal(b, &all)
+	}
+	if err != nil {
+		return views.CurlProps{}
+	}
+	for _, key := range readOnly {
+		delete(all, key)
+	}
+	b, _ = json.MarshalIndent(all, "", "  ") // of raw messages: it cannot fail
+	return views.CurlProps{
+		Run:  "curl -X POST " + shellQuoted(at+views.JobPath(j.Name, "run")) + " \\\n  -H \"Authorization: Bearer $TOKEN\"",
+		Make: "curl " + shellQuoted(at+"/jobs") + " \\\n  -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  -d " + shellQuoted(string(b)),
+	}
+}
+
+// readOnly is what the server decides about a job.
+var readOnly = []string{"id", "num", "origin", "source", "version", "created_at", "updated_at", "next_at", "last", "schedule", "timezone"}
+
+// shellQuoted is text as one word of a shell.
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // storedJob reads the job of the path.
 func (s *Server) storedJob(c echo.Context) (scheduler.Job, error) {

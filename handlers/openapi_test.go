@@ -46,6 +46,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{path: "/jobs/preview?schedule=30+2+*+*+*&timezone=Europe/Berlin"}, 200},
 		{ask{path: "/jobs/preview?schedule=x"}, 422},
 		{ask{path: "/jobs/one"}, 200},
+		{ask{path: "/jobs/one/history"}, 200},
 		{ask{path: "/jobs/nobody"}, 404},
 		{ask{method: "PUT", path: "/jobs/made", body: `{"config":{"argv":["a"]},"schedules":[{"text":"@hourly"}],"enabled":false}`}, 200},
 		{ask{method: "POST", path: "/jobs/one/run"}, 202},
@@ -113,7 +114,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	w := newWorld(t)
 	d := description(t)
 	pages := []string{
-		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
+		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login",
 		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 	}
 	described := map[string]bool{}

@@ -46,6 +46,8 @@ func (s *Server) routes() []route {
 		{del, "/jobs/:name", s.deleteJob, private},
 		{post, "/jobs/:name/delete", s.deleteJob, private},
 		{get, "/jobs/:name/edit", s.editJob, private},
+		{get, "/jobs/:name/history", s.showHistory, private},
+		{get, "/jobs/:name/run", s.showRun, private},
 		{post, "/jobs/:name/run", s.runJob, private},
 		{post, "/jobs/:name/enable", s.enableJob, private},
 		{post, "/jobs/:name/disable", s.disableJob, private},

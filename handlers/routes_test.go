@@ -30,6 +30,8 @@ GET /freeze
 GET /jobs
 GET /jobs/:name
 GET /jobs/:name/edit
+GET /jobs/:name/history
+GET /jobs/:name/run
 GET /jobs/new
 GET /jobs/preview
 GET /login
@@ -161,6 +163,8 @@ func TestRoles(t *testing.T) {
 		{"POST", "/executions/ID/retry", scheduler.Operator, "", nil},
 		{"GET", "/jobs/new", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/edit", scheduler.Editor, "", nil},
+		{"GET", "/jobs/one/run", scheduler.Editor, "", nil},
+		{"POST", "/jobs/one/run", scheduler.Editor, `{"config":{"command":"false"}}`, url.Values{"config.command": {"false"}}},
 		{"POST", "/jobs", scheduler.Editor, job, jobForm},
 		{"PUT", "/jobs/one", scheduler.Editor, job, jobForm},
 		{"POST", "/jobs/one", scheduler.Editor, job, jobForm},

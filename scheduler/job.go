@@ -191,6 +191,8 @@ type JobStats struct {
 type Outcome struct {
 	ID        string
 	State     State
+	Attempt   int
+	DueAt     time.Time
 	StartedAt time.Time
 	Took      time.Duration
 }

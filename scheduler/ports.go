@@ -78,6 +78,14 @@ type ExecutionStore interface {
 	NextRunAt(ctx context.Context) (at time.Time, ok bool, err error)
 	// Ended counts what ended since the hour of t, by hour and state.
 	Ended(ctx context.Context, t time.Time) ([]HourCount, error)
+	// Runs lists the newest executions of a job that ended, by due time, at most n.
+	Runs(ctx context.Context, jobID string, n int) ([]Outcome, error)
+	// DueByHour counts a job's executions that were due at or after from and ended,
+	// by state and by hour; the hours begin with from, wherever in its hour that is.
+	DueByHour(ctx context.Context, jobID string, from time.Time) ([]HourCount, error)
+	// MissedBetween lists what was missed of all jobs and due in [from, to), in the
+	// order in which it was noticed, at most limit.
+	MissedBetween(ctx context.Context, from, to time.Time, limit int) ([]Execution, error)
 }
 
 // RetentionStore finds what of the past may go.

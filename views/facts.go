@@ -122,3 +122,6 @@ func originBadge(o scheduler.Origin) string {
 		return ""
 	}
 }
+
+// owner is whom to ask about a job: its metadata says.
+func owner(d scheduler.Draft) string { return d.Metadata["owner"] }

@@ -47,6 +47,8 @@ func samplePages() map[string]templ.Component {
 		"jobs-empty":     JobsPage(JobsProps{Page: samplePage("Jobs", NavJobs)}),
 		"jobs-nothing":   JobsPage(JobsProps{Page: samplePage("Jobs", NavJobs), Query: JobQuery{Q: "zzz"}}),
 		"job":            JobPage(sampleJobProps()),
+		"job-new":        JobPage(JobProps{Page: samplePage("By hand", NavJobs), Row: jobs[5], History: HistoryProps{Page: samplePage("", NavJobs), Job: "by-hand"}}),
+		"run":            RunFormPage(sampleForm(), "shell"),
 		"form":           JobFormPage(sampleForm()),
 		"form-errors":    JobFormPage(sampleFaultyForm()),
 		"executions":     ExecutionsPage(ExecutionsProps{Page: samplePage("Executions", NavExecutions), Query: ExecutionQuery{Limit: 50}, Rows: sampleRows(), Total: scheduler.Total{N: 40123}}),

@@ -178,7 +178,12 @@ type JobProps struct {
 	Pause      PauseProps
 	Executions []ExecutionRowProps
 	Total      scheduler.Total // of the job's executions
+	History    HistoryProps    // of the page, not of its board
+	Curl       CurlProps
 }
+
+// CurlProps are command lines that run a job, and make it elsewhere.
+type CurlProps struct{ Run, Make string }
 
 // JobFormProps are the job form's, for a new job and for an existing one.
 // Values and Errors are keyed by the JSON names of the fields, an object's with

@@ -134,6 +134,11 @@ func sampleJobProps() JobProps {
 	d.Tags, d.Metadata, d.Progress = []string{"backup", "disk=large"}, map[string]string{"team": "storage", "ticket": "OPS-17"}, `(\d+)%`
 	d.OutputLimit, d.Retention = scheduler.OutputLimit{Head: 1 << 20, Tail: 4 << 20}, scheduler.Retention{MaxAge: 30 * 24 * time.Hour, MaxCount: 1000}
 	p := JobProps{Page: samplePage("Nightly backup", NavJobs), Row: row, Fires: sampleFires(), Executions: sampleRows(), Total: scheduler.Total{N: 1239}}
+	p.Row.Job.Notes = "# When it fails\n\nAsk *storage*, see <https://example.com/wiki>, or run `backup --repair`.\n\n- first\n- second"
+	p.Row.Job.Metadata["owner"] = "storage"
+	p.Row.Job.Triggers = []scheduler.Dependency{{Job: "clean-up", On: scheduler.OnAny}}
+	p.History = sampleHistory(p.Page, row.Job)
+	p.Curl = CurlProps{Run: "curl -X POST 'http://localhost/jobs/nightly-backup/run'", Make: "curl -d '{}'"}
 	p.Dependents = []scheduler.Dependent{{Job: "report", On: scheduler.OnSuccess}, {Job: "page-somebody", On: scheduler.OnFailure}}
 	return p
 }
@@ -291,4 +296,32 @@ func sampleTokens() TokensProps {
 		{Owner: "grace", Token: scheduler.Token{ID: "3", Name: "old-pipeline", Role: scheduler.Editor, RevokedAt: sampleNow.Add(-time.Hour)}},
 	}
 	return p
+}
+
+// sampleHistory is a year of a job that failed at times, and more lately.
+func sampleHistory(page Page, j scheduler.Job) HistoryProps {
+	h := HistoryProps{Page: page, Job: j.Name, JobID: j.ID}
+	for i := range 400 {
+		o := scheduler.Outcome{ID: fmt.Sprint(i), State: scheduler.Succeeded, Attempt: 1 + i%60/59, DueAt: sampleNow.Add(-time.Duration(i) * 7 * time.Hour)}
+		if i%47 == 5 || i > 380 {
+			o.State = scheduler.Failed
+		}
+		o.StartedAt = o.DueAt.Add(time.Duration(3+i*i%70) * time.Millisecond)
+		o.Took = time.Duration(40+(i*37)%60-i/20) * time.Second
+		h.Runs = append(h.Runs, o)
+	}
+	for i := range 53 * 7 {
+		d := DayCount{Day: time.Date(2026, 11, 20-53*7+1+i, 0, 0, 0, 0, page.zone())}
+		if i > 90 && i%11 != 3 {
+			d.N = map[scheduler.State]int64{scheduler.Succeeded: int64(1 + i%9)}
+			if i%29 == 7 {
+				d.N[scheduler.Failed] = int64(1 + i%13)
+			}
+			if i%61 == 7 {
+				d.N = map[scheduler.State]int64{scheduler.Skipped: 2}
+			}
+		}
+		h.Days = append(h.Days, d)
+	}
+	return h
 }

@@ -44,7 +44,6 @@ func (s *server) soon(path string, status int, words string) time.Duration {
 	began := time.Now()
 	every := time.NewTicker(10 * time.Millisecond)
 	defer every.Stop()
-	said := ""
 	for range every.C {
 		resp, err := http.Get(s.url + path)
 		if err != nil {
@@ -53,7 +52,8 @@ func (s *server) soon(path string, status int, words string) time.Duration {
 		body := new(strings.Builder)
 		_ = resp.Write(body)
 		_ = resp.Body.Close()
-		if said = body.String(); resp.StatusCode == status && strings.Contains(said, words) {
+		said := body.String()
+		if resp.StatusCode == status && strings.Contains(said, words) {
 			return time.Since(began)
 		}
 		if time.Since(began) > 30*time.Second {

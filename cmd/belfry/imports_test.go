@@ -71,6 +71,7 @@ var testsMay = []string{"scheduler", "scheduler/cron", "scheduler/events", "sche
 // docs/dependencies.md.
 var owners = map[string][]string{
 	"github.com/a-h/templ":                {"views", "handlers"},
+	"github.com/yuin/goldmark":            {"views"},
 	"github.com/alecthomas/kong":          {"cmd/belfry"},
 	"github.com/alexedwards/argon2id":     {"cmd/belfry"},
 	"github.com/alexedwards/scs/v2":       {"handlers"},
@@ -99,6 +100,7 @@ var owners = map[string][]string{
 
 // testOwners is the same for what only tests import.
 var testOwners = map[string][]string{
+	"github.com/coder/websocket":      {"cmd/belfry"},
 	"github.com/emersion/go-sasl":     {"scheduler/notify"},
 	"github.com/emersion/go-smtp":     {"scheduler/notify"},
 	"github.com/getkin/kin-openapi":   {"handlers", "cmd/belfry"},

@@ -154,7 +154,8 @@ func (c *killClient) load() {
 		c.n++
 		name := fmt.Sprintf("%s-%d", c.name, c.rand.IntN(6))
 		was := c.jobs[name]
-		next, method, path := was, "", "/jobs/"+name
+		next, path := was, "/jobs/"+name
+		var method string
 		var body any
 		switch op := c.rand.IntN(6); {
 		case !was.Exists:

@@ -381,9 +381,9 @@ func TestOfeliaUnfinished(t *testing.T) {
 	if job := admin.want(200, "GET", "/api/job/never", nil).object(); job["status"] != "pending" || job["lastRun"] != nil || job["nextRun"] != nil {
 		t.Errorf("a job that never ran: %v", job)
 	}
-	first, second := admin.start("long", nil), ""
+	first := admin.start("long", nil)
 	admin.until(first, func(e ofeliaExecution) bool { return e.Status == "running" })
-	second = admin.start("long", nil)
+	second := admin.start("long", nil)
 	for id, status := range map[string]string{first: "running", second: "pending"} {
 		e := admin.want(200, "GET", "/api/execution/"+id, nil).object()
 		if e["status"] != status || e["endTime"] != nil || e["duration"] != nil || e["exitCode"] != nil || e["error"] != nil || e["startTime"] == nil {

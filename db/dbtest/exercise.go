@@ -42,6 +42,7 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"deliveries":                             deliveries,
 		"deliveries are claimed once":            deliveriesOnce,
 		"executions are listed":                  executionLists,
+		"a job's history is counted":             histories,
 		"executions are counted up to a limit":   cappedTotal,
 		"attempts of a group":                    attempts,
 		"what changed":                           changedSince,

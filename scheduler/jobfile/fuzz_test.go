@@ -2,6 +2,7 @@ package jobfile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,8 +105,12 @@ func FuzzParse(f *testing.F) {
 	f.Add("[global]\nmax-runtime=1h\ndocker-filters=\"a\"\n[docker]\nevents=0\n[cors]\nmax-age=5\n[job-run \"b\\\"c\"]\nschedule=@none\npull=no\nannotations=a=\nstop-timeout=1ns")
 	f.Fuzz(func(t *testing.T, text string) {
 		set, err := Parse("fuzz.ini", text, env)
+		var problems Problems
+		if err != nil && !errors.As(err, &problems) {
+			t.Fatal(err)
+		}
 		if err != nil {
-			for _, p := range err.(Problems) {
+			for _, p := range problems {
 				if p.File != "fuzz.ini" || p.Line < 1 || p.Line > strings.Count(text, "\n")+1 || p.Message == "" {
 					t.Errorf("%+v", p)
 				}

@@ -160,7 +160,7 @@ func TestDidYouMean(t *testing.T) {
 	known := []string{"schedule", "command", "container", "no-overlap", "user"}
 	for word, want := range map[string]string{
 		"shedule": "schedule", "scheduel": "schedule", "NO_OVERLAPS": "no-overlap", "cmd": "", "usr": "user",
-		"contianer": "container", "x": "", "": "", strings.Repeat("y", 100): "",
+		"contaner": "container", "x": "", "": "", strings.Repeat("y", 100): "",
 	} {
 		got := didYouMean(word, known)
 		if want != "" {

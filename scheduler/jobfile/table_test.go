@@ -2,6 +2,7 @@ package jobfile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -246,8 +247,8 @@ func TestEveryFieldRefusesTheWrongType(t *testing.T) {
 		before := encode(JSON(d))
 		for _, raw := range wrong[f.kind] {
 			err := Merge(&d, map[string]json.RawMessage{f.jsonKey(): json.RawMessage(raw)})
-			e, ok := err.(*scheduler.Error)
-			if !ok || e.Code != scheduler.CodeInvalid || len(e.Fields) != 1 || e.Fields[0].Field != f.jsonKey() {
+			var e *scheduler.Error
+			if !errors.As(err, &e) || e.Code != scheduler.CodeInvalid || len(e.Fields) != 1 || e.Fields[0].Field != f.jsonKey() {
 				t.Errorf("%s: %v", raw, err)
 			}
 		}

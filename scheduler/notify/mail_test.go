@@ -45,7 +45,7 @@ func newMailbox(t *testing.T, secure *tls.Config) *mailbox {
 	m := &mailbox{}
 	s := smtp.NewServer(m)
 	s.Domain, s.TLSConfig = "localhost", secure
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestMailRefused(t *testing.T) {
 			t.Errorf("%d: %v", code, err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

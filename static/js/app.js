@@ -203,16 +203,16 @@
   // Live updates. An `execution` event holds cells with ids: those that the page shows are morphed into what they are now. What cells cannot
   // say (a new row, another order, totals) is fetched again as a whole, calmly, and never under the reader's hands.
 
-  const pace = { any: 2000, new: 1500, end: 4000 };
+  const pace = { any: 2000, new: 1500, end: 4000, slow: 30000 };
   const timers = new Map(); // by the element's id
   const last = new Map();
   let pointer = 0;
   document.addEventListener("pointermove", () => { pointer = Date.now(); }, { passive: true });
 
   function busy(el) {
-    if (document.hidden || document.querySelector("dialog[open]")) return true;
+    if (document.hidden || document.querySelector("dialog[open], details.pop[open]")) return true;
     const selection = getSelection();
-    if (selection && !selection.isCollapsed && el.contains(selection.anchorNode)) return true;
+    if (selection && !selection.isCollapsed && $("main")?.contains(selection.anchorNode)) return true;
     if (document.activeElement?.matches("input, select, textarea") && el.contains(document.activeElement)) return true;
     return Date.now() - pointer < 1200 && el.matches(":hover") && el.querySelector("[data-row]:hover") !== null;
   }
@@ -239,7 +239,7 @@
     for (const el of document.querySelectorAll("[data-refresh]")) {
       if (el.dataset.job && el.dataset.job !== change.job) continue;
       const kind = el.dataset.refresh;
-      if (kind === "any" || (kind === "new" && !change.known) || (kind === "end" && change.final) ||
+      if (kind === "any" || (kind === "new" && !change.known) || ((kind === "end" || kind === "slow") && change.final) ||
         (change.final && el.querySelector("[data-waits]"))) refresh(el); // why others wait is another reason now
     }
   }
