@@ -210,18 +210,6 @@ type runIn struct {
 	Config json.RawMessage `json:"config"`
 }
 
-func (s *Server) retryExecution(c echo.Context) error {
-	id, err := httpkit.Param(c, "id")
-	if err != nil {
-		return err
-	}
-	e, err := s.Service.RetryExecution(c.Request().Context(), httpkit.Principal(c), id)
-	if err != nil {
-		return err
-	}
-	return s.queued(c, e, "Queued another attempt of "+e.JobName+".")
-}
-
 // queued answers with an execution that was made: a browser goes there, htmx
 // says where it is.
 func (s *Server) queued(c echo.Context, e scheduler.Execution, said string) error {

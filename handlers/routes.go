@@ -60,6 +60,7 @@ func (s *Server) routes() []route {
 		{get, "/executions/:id/lines", s.showLines, private},
 		{get, "/executions/:id/search", s.searchOutput, private},
 		{post, "/executions/:id/stop", s.stopExecution, private},
+		{get, "/executions/:id/retry", s.showRetry, private},
 		{post, "/executions/:id/retry", s.retryExecution, private},
 
 		{get, "/settings", s.showSettings, private},

@@ -67,7 +67,7 @@ type JobService interface {
 // ExecutionService is what the pages of executions call.
 type ExecutionService interface {
 	RunJob(ctx context.Context, by scheduler.Principal, name string, config json.RawMessage) (scheduler.Execution, error)
-	RetryExecution(ctx context.Context, by scheduler.Principal, id string) (scheduler.Execution, error)
+	RetryExecution(ctx context.Context, by scheduler.Principal, id string, config json.RawMessage) (scheduler.Execution, error)
 	StopExecution(ctx context.Context, by scheduler.Principal, id string) error
 	Waiting(e *scheduler.Execution) string
 }

@@ -48,7 +48,7 @@ func samplePages() map[string]templ.Component {
 		"jobs-nothing":   JobsPage(JobsProps{Page: samplePage("Jobs", NavJobs), Query: JobQuery{Q: "zzz"}}),
 		"job":            JobPage(sampleJobProps()),
 		"job-new":        JobPage(JobProps{Page: samplePage("By hand", NavJobs), Row: jobs[5], History: HistoryProps{Page: samplePage("", NavJobs), Job: "by-hand"}}),
-		"run":            RunFormPage(sampleForm(), "shell"),
+		"run":            RunFormPage(RunFormProps{JobFormProps: sampleForm(), Heading: "Run nightly-backup with changes", Executor: "shell", Action: "/jobs/nightly-backup/run", Back: "/jobs/nightly-backup"}),
 		"form":           JobFormPage(sampleForm()),
 		"form-errors":    JobFormPage(sampleFaultyForm()),
 		"executions":     ExecutionsPage(ExecutionsProps{Page: samplePage("Executions", NavExecutions), Query: ExecutionQuery{Limit: 50}, Rows: sampleRows(), Total: scheduler.Total{N: 40123}}),

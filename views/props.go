@@ -202,6 +202,13 @@ type JobFormProps struct {
 	Server  string   // the server's zone, used when timezone is empty
 }
 
+// RunFormProps are the form's that says what one run does otherwise.
+type RunFormProps struct {
+	JobFormProps
+	Heading, Executor string
+	Action, Back      string // paths
+}
+
 // PreviewProps is what the schedule field says about its text. Problem or the
 // rest is set; all empty asks for a schedule.
 type PreviewProps struct {

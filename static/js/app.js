@@ -318,5 +318,5 @@
     event.preventDefault();
   });
 
-  window.belfry = { duration, store, live, keepFocus };
+  window.belfry = { duration, store, live, toast, keepFocus };
 })();
