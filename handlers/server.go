@@ -133,6 +133,7 @@ type Server struct {
 	frames   *sse.Server
 	searcher *logsearch.Searcher
 	marks    markTable
+	relays   relays
 	door     *door
 	dialects []httpkit.Dialect
 }
@@ -143,7 +144,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options: o, echo: echo.New(), sessions: newSessions(o),
 		throttle: newThrottle(o.Now), crossing: http.NewCrossOriginProtection(),
-		frames: newFrames(), searcher: logsearch.NewSearcher(o.Store, views.TerminalText),
+		frames: newFrames(), relays: relays{open: map[relayKey]*relay{}}, searcher: logsearch.NewSearcher(o.Store, views.TerminalText),
 	}
 	s.door = &door{server: s, ttl: o.TokenTTL}
 	s.echo.HTTPErrorHandler = s.renderError
