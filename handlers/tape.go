@@ -57,7 +57,12 @@ func (t *tape) next(ctx context.Context, end int64) (p outputPart, more bool, er
 		}
 		p = outputPart{from: t.at, end: c.EndByte()}
 		if full && open > 0 && whole > 0 {
-			lines, p.end = lines[:len(lines)-1], t.at+int64(whole) // cut by size, not by the run: the next part has it
+			// The last line is cut by size, not by the run: the next part has it.
+			lines, p.end = lines[:len(lines)-1], t.at+int64(whole)
+			c.Data = c.Data[:whole]
+			for c.Pieces[len(c.Pieces)-1].Open {
+				c.Pieces = c.Pieces[:len(c.Pieces)-1]
+			}
 		}
 		t.at += int64(whole)
 		if t.html {
