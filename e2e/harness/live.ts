@@ -5,10 +5,14 @@ export class LiveView {
   readonly log: Locator
   readonly lines: Locator
   readonly pill: Locator
+  readonly search: Locator
+  readonly found: Locator
 
   constructor(readonly page: Page) {
     this.log = page.getByRole('region', { name: 'Lines of output' })
     this.lines = this.log.locator('[id^="L"]') // the anchors that addresses name: #L120
+    this.search = page.getByRole('searchbox', { name: 'Search the output' })
+    this.found = page.getByRole('search').getByRole('status') // how many lines match
     this.pill = page.getByRole('button', { name: /new lines?$/ })
   }
 
