@@ -15,6 +15,7 @@ test('searching finds, counts, goes on and back, by keyboard @phone', async ({ a
   const id = await api.start(unique('search'), withErrors(20_000))
   await api.reaches(id, 'succeeded')
   const live = await LiveView.open(page, id)
+  await live.intoView()
   await expect(live.line(20_000)).toBeInViewport()
   await page.keyboard.press('/')
   await expect(live.search).toBeFocused()
@@ -63,6 +64,7 @@ test('only the lines that match are shown, and from them one is back in the whol
   await expect(live.found).toHaveText(/of 3,000 lines/)
   await page.getByRole('checkbox', { name: 'Only matches' }).check()
   await expect(live.found).toHaveText('3,000 lines')
+  await live.intoView()
   const check = async () => {
     const numbers = await live.numbers()
     expect(numbers.length).toBeLessThanOrEqual(2000)
@@ -78,6 +80,7 @@ test('only the lines that match are shown, and from them one is back in the whol
   await check()
   await page.reload()
   await expect(page.getByRole('checkbox', { name: 'Only matches' })).toBeChecked()
+  await live.intoView()
   await expect(live.line(100)).toBeInViewport()
   await page.getByRole('button', { name: 'Next match' }).click()
   await page.getByRole('button', { name: 'Next match' }).click()

@@ -21,6 +21,11 @@ export class LiveView {
     return new LiveView(page)
   }
 
+  /** Scrolls the page, not the log, until all of the log is in the window: on a phone its facts come first. */
+  async intoView() {
+    await this.log.evaluate((log) => log.scrollIntoView({ block: 'center' }))
+  }
+
   line(n: number) {
     return this.log.locator(`#L${n}`)
   }

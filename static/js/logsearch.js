@@ -244,13 +244,11 @@
     clearTimeout(typing);
     typing = setTimeout(run, 200);
   });
-  field.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") log.focus({ preventScroll: true });
-  });
   $("log-search").addEventListener("submit", (event) => event.preventDefault());
   field.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault(); // browsers empty the field at Escape
+    if (event.key === "Escape") return log.focus({ preventScroll: true });
     clearTimeout(typing);
     if (turn && at) step(event.shiftKey);
     else run();
