@@ -40,6 +40,10 @@ var scenarios = []scenario{
 	{"sse", 5 * time.Minute, idleStreams},
 	{"stalled", 3 * time.Minute, stalledReader},
 	{"live", 2 * time.Minute, live},
+	{"live-large", 10 * time.Minute, liveLarge},
+	{"live-fast", 5 * time.Minute, liveFast},
+	{"live-drops", 10 * time.Minute, liveDrops},
+	{"live-viewers", 5 * time.Minute, liveViewers},
 }
 
 // bench is one run of this program.
@@ -62,6 +66,9 @@ func (b *bench) pick(full, quick int) int {
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == bareCommand {
 		os.Exit(bareMain(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == paceCommand {
+		os.Exit(paceMain(os.Args[2:]))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

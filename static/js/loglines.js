@@ -125,6 +125,7 @@
       const px = `${Math.round(Math.max(n, 0) * unit)}px`;
       if (el.style.height !== px) el.style.height = px;
     };
+    log.style.setProperty("--digits", String(all.total).length);
     set(above, rows ? first() - 1 : 0);
     set(below, rows ? source.total - last() : 0);
   }
@@ -247,7 +248,12 @@
     if (bottom <= begin || top >= end) { // nothing of the window is in view
       const index = top < begin ? Math.floor((top - above.offsetTop) / unit) + 1 : last() + 1 + Math.floor((top - end) / unit);
       if (top >= end && attached()) return;
-      await show(index, 0);
+      if (top >= end && atEnd()) { // the very end, however high its rows are
+        await showEnd();
+        toEnd();
+      } else {
+        await show(index, 0);
+      }
     } else if (top < begin + 1000 && first() > 1 && !following) {
       const from = Math.max(1, first() - step);
       // What was cut out takes one row: with it alone, nothing more would come into view.

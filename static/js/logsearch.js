@@ -101,9 +101,15 @@
     mark();
   }
 
-  async function step(back) {
+  // Steps wait for one another, so that each key that is pressed counts.
+  let steps = Promise.resolve();
+  function step(back) {
     if (!field.value) return field.focus();
-    const mine = ++turn;
+    steps = steps.then(() => stepNow(back));
+  }
+
+  async function stepNow(back) {
+    const mine = turn;
     try {
       const here = at || view.numberOf(view.topRow()) || 1;
       const from = back ? here - 1 : at ? here + 1 : here;
