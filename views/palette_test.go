@@ -71,11 +71,7 @@ func terminalSheet() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, terminalRules, hex(terminalBack), hex(terminalText))
 	for i, c := range palette {
-		text := rgb(0xffffff)
-		if contrast(0, c) > contrast(text, c) {
-			text = 0
-		}
-		fmt.Fprintf(&b, ".g%d{background:%s;color:%s}\n", i, hex(c), hex(text))
+		fmt.Fprintf(&b, ".g%d{background:%s;color:%s}\n", i, hex(c), hex(blackOrWhite(c)))
 	}
 	for i, c := range textColours {
 		fmt.Fprintf(&b, ".f%d{color:%s}\n", i, hex(c))

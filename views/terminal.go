@@ -24,16 +24,17 @@ func NewTerminal(state string) *Terminal {
 		for end < len(state) && state[end] >= '0' && state[end] <= '9' {
 			end++
 		}
-		n, err := strconv.ParseUint(state[1:end], 10, 16)
+		n, err := strconv.ParseUint(state[1:end], 10, 32)
+		c := colour(n)
 		switch {
-		case err != nil || n > 256:
+		case err != nil || (c > 256 && c&^0xffffff != trueColour):
 			return &Terminal{}
-		case state[0] == 'a':
+		case state[0] == 'a' && n < 256:
 			t.style.attr = uint8(n)
 		case state[0] == 'f':
-			t.style.fg = uint16(n)
+			t.style.fg = c
 		case state[0] == 'g':
-			t.style.bg = uint16(n)
+			t.style.bg = c
 		default:
 			return &Terminal{}
 		}
@@ -51,8 +52,8 @@ func (t *Terminal) State() string {
 	var b []byte
 	for _, p := range [...]struct {
 		name byte
-		n    uint16
-	}{{'a', uint16(t.style.attr)}, {'f', t.style.fg}, {'g', t.style.bg}} {
+		n    colour
+	}{{'a', colour(t.style.attr)}, {'f', t.style.fg}, {'g', t.style.bg}} {
 		if p.n != 0 {
 			b = strconv.AppendUint(append(b, p.name), uint64(p.n), 10)
 		}
@@ -253,9 +254,9 @@ func (w *writer) open() {
 		w.span = false
 	}
 	if w.style != (style{}) {
-		w.buf = append(w.buf, `<span class="`...)
-		w.buf = w.style.classes(w.buf)
-		w.buf = append(w.buf, `">`...)
+		w.buf = append(w.buf, "<span"...)
+		w.buf = w.style.attributes(w.buf)
+		w.buf = append(w.buf, '>')
 		w.span = true
 	}
 	w.shown = w.style

@@ -83,7 +83,16 @@
     }
   }
 
+  /** Sets exact colours: the class of each has the closest one of 256. */
+  function paint(el) {
+    for (const text of el.querySelectorAll("[data-f], [data-g]")) {
+      if (text.dataset.f) text.style.color = text.dataset.f;
+      if (text.dataset.g) text.style.backgroundColor = text.dataset.g;
+    }
+  }
+
   function dress(el) {
+    paint(el);
     if (time === "off" || !el.dataset.t) el.removeAttribute("data-ts");
     else el.dataset.ts = stamp(+el.dataset.t);
     el.classList.toggle("picked", holds(el, picked));
@@ -283,6 +292,7 @@
     }
     const old = $(el.id);
     if (old) {
+      paint(el); // as the other is
       if (old.innerHTML === el.innerHTML && old.dataset.open === el.dataset.open) return;
       dress(el);
       old.replaceWith(el);
@@ -329,7 +339,7 @@
   }
   all.total = Math.max(all.total, source === all ? last() : 0);
   if (store.get("log.wrap")) wrap(true);
-  if (time !== "off") for (const el of lines.children) dress(el);
+  for (const el of lines.children) dress(el);
   resize();
 
   window.belfry.lines = {
