@@ -123,7 +123,10 @@ func TestPlans(t *testing.T) {
 		"runs":              func() error { _, err := s.Runs(ctx, "x", 400); return err },
 		"due by hour":       func() error { _, err := s.DueByHour(ctx, "x", at); return err },
 		"missed":            func() error { _, err := s.MissedBetween(ctx, at, at, 100); return err },
-		"tail":              func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
+		"each output": func() error {
+			return s.EachOutput(ctx, "x", 10, func(*scheduler.Chunk) error { return nil })
+		},
+		"tail": func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
 	} {
 		x.what = what
 		if err := run(); err != nil {

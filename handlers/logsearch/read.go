@@ -7,28 +7,45 @@ import (
 )
 
 const (
-	unit    = 256 << 10 // bytes that are read at once, but for longer lines
+	unit    = 256 << 10 // bytes that are read at once backwards, but for longer lines; and of a part
 	longest = 4 << 20   // the runner splits lines far below that
 )
 
-// read returns whole lines from byte at on, where one begins; what is cut out
-// there is skipped. The line that is still being written comes alone, and open is
-// true; an empty chunk is the end.
-func (s *Search) read(ctx context.Context, at int64) (c scheduler.Chunk, open bool, err error) {
-	for size := unit; size <= longest; size *= 4 {
-		if c, err = s.store.OutputAt(ctx, s.id, at, size); err != nil || len(c.Data) == 0 {
-			return c, false, err
+// walk calls fn for whole lines from byte at on, where one begins, until the end
+// or until fn fails. The line that is still being written comes last and alone,
+// and open is true. The chunk is another one after fn has returned.
+func (s *Search) walk(ctx context.Context, at int64, fn func(c *scheduler.Chunk, open bool) error) error {
+	var rest, spare scheduler.Chunk // of a line that goes on in the next chunk
+	err := s.store.EachOutput(ctx, s.id, at, func(c *scheduler.Chunk) error {
+		if len(rest.Data) > 0 && rest.EndByte() == c.FirstByte {
+			rest.Data, rest.Pieces = append(rest.Data, c.Data...), append(rest.Pieces, c.Pieces...)
+			c = &rest
+		} else if len(rest.Data) > 0 { // a gap follows
+			if err := fn(&rest, false); err != nil {
+				return err
+			}
+			rest.Data = rest.Data[:0]
 		}
-		full := len(c.Data) >= size
-		if whole := closed(&c); whole > 0 {
-			keep(&c, whole)
-			return c, false, nil
+		whole := *c
+		keep(&whole, closed(c))
+		if len(whole.Data) > 0 {
+			if err := fn(&whole, false); err != nil {
+				return err
+			}
 		}
-		if !full {
-			return c, true, nil
+		if len(whole.Data) == 0 && c == &rest {
+			return nil // a long line
 		}
+		spare.FirstByte, spare.FirstLine = whole.EndByte(), whole.EndLine()
+		spare.Data = append(spare.Data[:0], c.Data[len(whole.Data):]...)
+		spare.Pieces = append(spare.Pieces[:0], c.Pieces[len(whole.Pieces):]...)
+		rest, spare = spare, rest
+		return nil
+	})
+	if err == nil && len(rest.Data) > 0 {
+		err = fn(&rest, true)
 	}
-	return c, true, nil
+	return err
 }
 
 // readBefore returns whole lines that end at byte end, where one does. An empty

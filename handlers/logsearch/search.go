@@ -3,13 +3,11 @@ package logsearch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
-	"runtime"
 	"slices"
 	"sort"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"belfry/scheduler"
 )
@@ -156,36 +154,54 @@ func (s *Search) Forward(ctx context.Context, first, last, skip int64, n int) ([
 		at = c.FirstByte
 	}
 	var found []Line
-	for len(found) < n {
-		for i < len(parts) && parts[i].firstByte < at {
-			i++
-		}
-		if i < len(parts) && parts[i].firstByte == at && parts[i].hits == 0 {
-			at = parts[i].endByte
-			continue
-		}
-		c, open, err := s.read(ctx, at)
-		if err != nil || len(c.Data) == 0 || c.FirstLine > last {
-			return found, err
-		}
-		s.each(&c, func(l Line) bool {
-			switch {
-			case l.N > last:
-				return false
-			case l.N < first:
-			case skip > 0:
-				skip--
-			default:
-				found = append(found, l.clone())
+	for n > 0 {
+		for ; i < len(parts) && parts[i].firstByte <= at; i++ {
+			if parts[i].firstByte == at && parts[i].hits == 0 {
+				at = parts[i].endByte
 			}
-			return len(found) < n
-		})
-		if at = c.EndByte(); open || c.EndLine() > last {
-			break
 		}
+		err := s.walk(ctx, at, func(c *scheduler.Chunk, _ bool) error {
+			if c.FirstLine > last {
+				return errEnough
+			}
+			for at = c.FirstByte; i < len(parts) && parts[i].firstByte <= at; i++ {
+				if parts[i].firstByte == at && parts[i].hits == 0 {
+					return errNextPart
+				}
+			}
+			s.each(c, func(l Line) bool {
+				switch {
+				case l.N > last:
+					return false
+				case l.N < first:
+				case skip > 0:
+					skip--
+				default:
+					found = append(found, l.clone())
+				}
+				return len(found) < n
+			})
+			if len(found) == n {
+				return errEnough
+			}
+			return nil
+		})
+		switch {
+		case errors.Is(err, errNextPart):
+			continue
+		case errors.Is(err, errEnough):
+			err = nil
+		}
+		return found, err
 	}
 	return found, nil
 }
+
+// Why a walk ends early.
+var (
+	errEnough   = errors.New("enough was found")
+	errNextPart = errors.New("the next part may have nothing")
+)
 
 // Backward returns the last n lines up to last that match.
 func (s *Search) Backward(ctx context.Context, last int64, n int) ([]Line, error) {
@@ -271,48 +287,38 @@ func (s *Search) extend(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.parts, s.tail = joined(parts, fresh), tail
+	s.parts, s.tail = joined(slices.Clone(parts), fresh), tail
 	return nil
 }
 
-// scan counts what follows parts. Reading and matching go side by side.
-func (s *Search) scan(ctx context.Context, parts []part) (fresh []*part, tail int64, err error) {
+// scan counts what follows parts.
+func (s *Search) scan(ctx context.Context, parts []part) (fresh []part, tail int64, err error) {
 	var at int64
 	if n := len(parts); n > 0 {
 		at = parts[n-1].endByte
 	}
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	defer func() { _ = group.Wait() }() // they do not fail
-	for {
-		c, open, err := s.read(ctx, at)
-		if err != nil {
-			return nil, 0, err
-		}
-		if len(c.Data) == 0 || open {
-			return fresh, s.count(&c), group.Wait()
-		}
-		p := &part{firstByte: c.FirstByte, endByte: c.EndByte(), firstLine: c.FirstLine, endLine: c.EndLine()}
-		fresh = append(fresh, p)
-		group.Go(func() error {
-			p.hits = s.count(&c)
+	err = s.walk(ctx, at, func(c *scheduler.Chunk, open bool) error {
+		n := s.count(c)
+		if open {
+			tail = n
 			return nil
-		})
-		at = c.EndByte()
-	}
+		}
+		fresh = joined(fresh, []part{{c.FirstByte, c.EndByte(), c.FirstLine, c.EndLine(), n}})
+		return nil
+	})
+	return fresh, tail, err
 }
 
 // joined returns parts followed by fresh ones. Small neighbours become one: a log
 // that is watched while it grows is counted in many small steps.
-func joined(parts []part, fresh []*part) []part {
-	all := slices.Clone(parts)
+func joined(all, fresh []part) []part {
 	for _, p := range fresh {
 		if n := len(all); n > 0 && all[n-1].endByte == p.firstByte && p.endByte-all[n-1].firstByte <= unit {
 			last := &all[n-1]
 			last.endByte, last.endLine, last.hits = p.endByte, p.endLine, last.hits+p.hits
 			continue
 		}
-		all = append(all, *p)
+		all = append(all, p)
 	}
 	return all
 }

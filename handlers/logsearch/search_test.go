@@ -74,7 +74,11 @@ func (o *output) write(lines ...string) {
 
 // visible is a text function for tests: it takes colours away.
 func visible(line []byte) []byte {
-	return colour.ReplaceAll(bytes.TrimRight(line, "\r\n"), nil)
+	line = bytes.TrimRight(line, "\r\n")
+	if bytes.IndexByte(line, 0x1b) < 0 {
+		return line
+	}
+	return colour.ReplaceAll(line, nil)
 }
 
 var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
