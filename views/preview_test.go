@@ -57,6 +57,8 @@ func samplePages() map[string]templ.Component {
 		"exec-failed":    ExecutionPage(sampleLive(scheduler.Failed)),
 		"exec-silent":    ExecutionPage(none),
 		"exec-live":      ExecutionPage(live),
+		"exec-search":    ExecutionPage(searching(SearchProps{Q: "<b>", Only: true, Skip: 2000, Total: 9000})),
+		"exec-wrong":     ExecutionPage(searching(SearchProps{Q: "(", Case: true, Problem: "is not a regular expression (RE2): missing closing ): `(`"})),
 		"users":          SettingsUsersPage(sampleUsers()),
 		"users-errors":   SettingsUsersPage(fault),
 		"tokens":         SettingsTokensPage(sampleTokens()),
