@@ -28,7 +28,7 @@
   }
 
   function say(words, bad = false) {
-    const el = $("log-found");
+    const el = $("log-found-or-error");
     if (el.textContent !== words) el.textContent = words;
     el.classList.toggle("bad", bad);
     if (bad) field.setAttribute("aria-invalid", "true");
