@@ -334,7 +334,9 @@
   function said(text) { $("log-said").textContent = text; }
 
   if (log.dataset.found) { // the server has shown what matches
-    source = matching(new URLSearchParams(location.search), +log.dataset.found);
+    const query = new URLSearchParams(location.search);
+    for (const name of ["only", "skip"]) query.delete(name);
+    source = matching(query, +log.dataset.found);
     [...lines.children].forEach((el, i) => { el.dataset.i = +log.dataset.skip + i + 1; });
   }
   all.total = Math.max(all.total, source === all ? last() : 0);
