@@ -15,7 +15,8 @@ import (
 const (
 	outputFrame = 256 << 10 // bytes of output in one frame, but for a longer line
 	longestLine = 2 << 20   // the runner splits lines far below that
-	skipFrom    = 128 << 10 // a page that is further behind sees the end of what is new, and fetches the rest if it wants
+	skipFrom    = 32 << 10  // a page that is further behind sees the end of what is new, and fetches the rest if it wants
+	skipTail    = 16 << 10  // of that: some screens full
 )
 
 // outputPart is an `output` event: lines of output, rendered.
@@ -103,7 +104,7 @@ func (t *tape) skip(ctx context.Context, size int64) error {
 	if !t.html || size-t.at <= skipFrom {
 		return nil
 	}
-	c, err := t.store.OutputTail(ctx, t.id, tailBytes)
+	c, err := t.store.OutputTail(ctx, t.id, skipTail)
 	if err == nil && c.FirstByte > t.at {
 		t.at, t.terminal = c.FirstByte, new(views.Terminal)
 	}

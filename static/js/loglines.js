@@ -314,9 +314,9 @@
   function arrive(html) {
     let fresh = parse(html);
     hold(() => {
-      if (following && source === all && fresh.length > most) {
+      if (following && source === all && fresh.length > step) { // nobody reads so fast: what is in view is enough
         all.total = Math.max(all.total, lastNumberOf(fresh.at(-1)));
-        fresh = fresh.slice(-most);
+        fresh = fresh.slice(-step);
         lines.replaceChildren();
       }
       for (const el of fresh) put(el);
