@@ -120,13 +120,13 @@ var words = []string{
 func (o *output) fill(r *rand.Rand, n int) {
 	for n > 0 {
 		var lines []string
-		for range min(n, 1+r.IntN(900)) {
+		for range min(n, 1+r.IntN(400)) {
 			var b strings.Builder
 			for range r.IntN(12) {
 				b.WriteString(words[r.IntN(len(words))])
 				b.WriteByte(' ')
 			}
-			if r.IntN(1500) == 0 {
+			if r.IntN(600) == 0 {
 				b.WriteString(strings.Repeat("long ", 80_000)) // longer than what is read at once
 			}
 			lines = append(lines, b.String()+"\n")
@@ -139,7 +139,7 @@ func (o *output) fill(r *rand.Rand, n int) {
 func TestFindsWhatMatches(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	o := newOutput(t)
-	o.fill(r, 8000)
+	o.fill(r, 2500)
 	exprs := []string{
 		"error", "ERROR", "disk", "kelvin", "zürich", `\d+`, "^ok", "ok $", "error.*disk", "(error|warn) (ok|42)", "er+or", "nothing at all", "long",
 		"x?", "e", "(?-i)error", "[^a-z ]{3}", `\bb\b`, "\U0001f600", "error|", "a\tb", "–",
@@ -151,7 +151,7 @@ func TestFindsWhatMatches(t *testing.T) {
 				want := o.matching(expr, matchCase)
 				ctx := t.Context()
 				for range 2 { // the second time with what the first has counted
-					for range 3 {
+					for range 2 {
 						line, n := int64(r.IntN(len(o.lines))+1), 1+r.IntN(5)
 						at, found := slices.BinarySearch(want, line)
 						expect(t, fmt.Sprintf("%s: %q %v from line %d", what, expr, matchCase, line))(s.Forward(ctx, line, math.MaxInt64, 0, n))(want[at:min(len(want), at+n)])
@@ -180,10 +180,10 @@ func TestFindsWhatMatches(t *testing.T) {
 	// The middle is cut out.
 	var from, to int64
 	for i, l := range o.lines {
-		if i < 2500 {
+		if i < 800 {
 			from += int64(len(l))
 		}
-		if i < 5500 {
+		if i < 1700 {
 			to += int64(len(l))
 		}
 	}
@@ -192,7 +192,7 @@ func TestFindsWhatMatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.tx(func(tx scheduler.Tx) error { return tx.CutOutput(t.Context(), o.id, from, to) })
-	for i := 2500; i < 5500; i++ {
+	for i := 800; i < 1700; i++ {
 		o.lines[i] = ""
 	}
 	check("cut")
@@ -286,7 +286,7 @@ func TestTableBeginsAnew(t *testing.T) {
 	}
 	a := p.automata.Get().(*automaton)
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for range 600 {
 		text := make([]byte, 40)
 		for i := range text {
 			text[i] = "aaaaaaaabbbbbbbc"[r.IntN(16)]
