@@ -12,7 +12,7 @@ FUZZTIME  ?= 60s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## start a demo server on http://127.0.0.1:8080 with sample jobs
@@ -37,6 +37,12 @@ lint: ## golangci-lint, pinned (the first run builds it: two minutes)
 .PHONY: bench
 bench: ## load the real binary and print rates, latencies and memory for this machine
 	go run ./e2e/load
+
+.PHONY: bench-live
+bench-live: build ## the numbers of the live view: 100 MB, 50,000 lines a second, 1,000 drops, 500 viewers, and in a browser
+	@test -x node_modules/.bin/playwright || npm ci --no-progress
+	BELFRY_BIN=$(BIN) go run ./e2e/load -only live,live-large,live-fast,live-drops,live-viewers
+	BELFRY_BIN=$(BIN) BELFRY_BENCH=1 node_modules/.bin/playwright test --config e2e/playwright.config.ts --project=desktop live-large.spec.ts
 
 KILLS ?= 200
 

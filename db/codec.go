@@ -43,15 +43,23 @@ func pack(data []byte) (codec int, packed []byte, err error) {
 
 // unpack returns the n bytes that were packed.
 func unpack(codec int, packed []byte, n int64) ([]byte, error) {
-	data := packed
+	if codec == codecRaw && int64(len(packed)) == n {
+		return packed, nil
+	}
+	return unpackInto(make([]byte, 0, min(n, maxChunk)), codec, packed, n)
+}
+
+// unpackInto returns the n bytes that were packed, in buf where there is room.
+func unpackInto(buf []byte, codec int, packed []byte, n int64) (data []byte, err error) {
 	switch codec {
 	case codecRaw:
+		data = append(buf, packed...)
 	case codecZstd:
 		dec, err := decoder()
 		if err != nil {
 			return nil, err
 		}
-		if data, err = dec.DecodeAll(packed, make([]byte, 0, min(n, maxChunk))); err != nil {
+		if data, err = dec.DecodeAll(packed, buf); err != nil {
 			return nil, fmt.Errorf("unpack output: %w", err)
 		}
 	default:

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"math"
 
@@ -83,6 +84,48 @@ func (s *Store) OutputLines(ctx context.Context, id string, first int64, n int) 
 		}
 		return c, err
 	})
+}
+
+// EachOutput calls fn for the output from an offset on. One query and two buffers
+// serve all of it: a search goes through 100 MB that way.
+func (s *Store) EachOutput(ctx context.Context, id string, from int64, fn func(*scheduler.Chunk) error) error {
+	o, found, err := s.outputOf(ctx, id)
+	if err != nil || !found {
+		return err
+	}
+	var buf []byte
+	var pieces []scheduler.Piece
+	var failed error
+	err = each(ctx, s.read, `SELECT first_byte, byte_count, first_line, codec, pieces, data FROM output_chunks
+		WHERE execution = $1 AND first_byte >= COALESCE((SELECT MAX(first_byte) FROM output_chunks WHERE execution = $1 AND first_byte <= $2), 0)
+		ORDER BY first_byte`, []any{o.seq, from}, func(rows *sql.Rows) error {
+		var c scheduler.Chunk
+		var n int64
+		var codec int
+		var index, data sql.RawBytes
+		if err := rows.Scan(&c.FirstByte, &n, &c.FirstLine, &codec, &index, &data); err != nil {
+			return err
+		}
+		var err error
+		if buf, err = unpackInto(buf[:0], codec, data, n); err != nil {
+			return err
+		}
+		if pieces, err = appendPieces(pieces[:0], index); err != nil {
+			return err
+		}
+		c.Data, c.Pieces = buf, pieces
+		if c.FirstByte < from {
+			skipBytes(&c, int(min(from-c.FirstByte, n)))
+		}
+		if len(c.Data) > 0 {
+			failed = fn(&c)
+		}
+		return failed
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
 }
 
 // OutputTail returns whole lines from the end, at most maxBytes bytes.

@@ -31,7 +31,10 @@ func encodePieces(pieces []scheduler.Piece) []byte {
 }
 
 func decodePieces(b []byte) ([]scheduler.Piece, error) {
-	pieces := make([]scheduler.Piece, 0, len(b)/3)
+	return appendPieces(make([]scheduler.Piece, 0, len(b)/3), b)
+}
+
+func appendPieces(pieces []scheduler.Piece, b []byte) ([]scheduler.Piece, error) {
 	var ms int64
 	for len(b) > 0 {
 		head, n := binary.Uvarint(b)

@@ -132,7 +132,10 @@ func TestPlans(t *testing.T) {
 		"missed":            func() error { _, err := s.MissedBetween(ctx, at, at, 100); return err },
 		"summaries":         func() error { _, err := s.JobSummaries(ctx, []string{"j", "k"}); return err },
 		"began":             func() error { _, err := s.StartedAt(ctx, "j", at); return err },
-		"tail":              func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
+		"each output": func() error {
+			return s.EachOutput(ctx, "x", 10, func(*scheduler.Chunk) error { return nil })
+		},
+		"tail": func() error { _, err := s.OutputTail(ctx, "x", 10); return err },
 	} {
 		x.what = what
 		if err := run(); err != nil {

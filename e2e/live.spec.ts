@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
 import { LiveView } from './harness/live.ts'
 import { expect, sameDocument, test } from './harness/test.ts'
 
@@ -247,13 +249,25 @@ test('a long log keeps the page small, and all of it can be reached', async ({ a
   await check()
 })
 
-test('the raw output can be had from the page', async ({ adminPage: page, api, unique }) => {
+test('the output can be had as it is, without colours, and packed @phone', async ({ adminPage: page, api, unique }) => {
   const id = await api.start(unique('raw'), String.raw`printf '\033[31mred\033[0m\r\n\000\377'`)
   await api.reaches(id, 'succeeded')
   await LiveView.open(page, id)
+  await page.getByText('Download', { exact: true }).click()
+  const raw = [...Buffer.from('\x1b[31mred\x1b[0m\r\n\x00', 'latin1'), 0xff]
   const path = await page.getByRole('link', { name: 'Raw', exact: true }).getAttribute('href')
-  const answer = await page.request.get(path!)
-  expect([...(await answer.body())]).toEqual([...Buffer.from('\x1b[31mred\x1b[0m\r\n\x00', 'latin1'), 0xff])
+  expect([...(await (await page.request.get(path!)).body())]).toEqual(raw)
+
+  const saved = async (name: string) => {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name }).click()])
+    return { name: file.suggestedFilename(), bytes: readFileSync(await file.path()) }
+  }
+  const text = await saved('Text without colours')
+  expect(text.name).toMatch(/^raw-.*\.txt$/)
+  expect(text.bytes.toString()).toBe('red\n␀�\n')
+  const packed = await saved('Packed (gzip)')
+  expect(packed.name).toMatch(/^raw-.*\.log\.gz$/)
+  expect([...gunzipSync(packed.bytes)]).toEqual(raw)
 })
 
 test('a page that is opened after the end is complete without a stream', async ({ adminPage: page, api, unique }) => {

@@ -135,7 +135,7 @@ func (s *Server) bulkExecutions(c echo.Context) error {
 		case "stop":
 			err = s.Service.StopExecution(ctx, by, id)
 		case "retry":
-			_, err = s.Service.RetryExecution(ctx, by, id)
+			_, err = s.Service.RetryExecution(ctx, by, id, nil)
 		default:
 			err = s.Service.Acknowledge(ctx, by, id)
 		}

@@ -164,6 +164,9 @@ func (s *Server) showExecution(c echo.Context) error {
 	if form(c.Request()) == asFragment {
 		return respond(c, http.StatusOK, answer{page: views.ExecutionHeader(props)})
 	}
+	if err := s.addSearch(c, &props); err != nil {
+		return err
+	}
 	if err := s.addTail(c.Request().Context(), &props); err != nil {
 		return err
 	}
@@ -213,18 +216,6 @@ type idOut struct {
 // runIn is what a run does otherwise than its job says.
 type runIn struct {
 	Config json.RawMessage `json:"config"`
-}
-
-func (s *Server) retryExecution(c echo.Context) error {
-	id, err := httpkit.Param(c, "id")
-	if err != nil {
-		return err
-	}
-	e, err := s.Service.RetryExecution(c.Request().Context(), httpkit.Principal(c), id)
-	if err != nil {
-		return err
-	}
-	return s.queued(c, e, "Queued another attempt of "+e.JobName+".")
 }
 
 // queued answers with an execution that was made: a browser goes there, htmx

@@ -123,7 +123,7 @@ func (f *feeder) sendChanges(ctx context.Context, changed []scheduler.Execution)
 			return
 		}
 	}
-	f.sendHTML(ctx, "execution", b.Bytes())
+	f.send(ctx, "execution", bytes.ReplaceAll(b.Bytes(), []byte{'\r'}, []byte("&#13;")))
 }
 
 func mapValues(m map[string]int) func(func(int) bool) {
@@ -136,118 +136,86 @@ func mapValues(m map[string]int) func(func(int) bool) {
 	}
 }
 
-// sendExecution sends what is new of the watched execution, and reports whether
-// it has ended. The state is read before the output: when it is final, the output
-// that follows is all there is.
-func (f *feeder) sendExecution(ctx context.Context) (ended bool) {
-	if f.watch.execution == "" {
+// joinRelay begins to follow the watched execution: what there is now is sent from
+// the store, and everything after that comes from the relay.
+func (f *feeder) joinRelay(ctx context.Context, begun uint64) bool {
+	n, ok := f.relay.current(ctx, begun)
+	if !ok {
 		return false
 	}
-	e, err := f.server.Store.Execution(ctx, f.watch.execution)
-	if err != nil {
-		f.report(ctx, err)
-		return scheduler.CodeOf(err) == scheduler.CodeNotFound
-	}
-	for f.sendOutput(ctx, outputFrame) {
-	}
-	if e.Cut.To > 0 && f.at == e.Cut.From { // there is more behind what was cut out
-		for f.sendOutput(ctx, outputFrame) {
-		}
-	}
-	e = f.server.explained(e)
-	if e.State == f.seen.State && e.Reason == f.seen.Reason && e.Progress == f.seen.Progress {
-		return e.State.Final()
-	}
-	f.seen = e
-	if !f.watch.html {
-		f.sendJSON(ctx, "execution", f.server.presentExecution(e))
-		if e.State.Final() {
-			f.sendJSON(ctx, "end", f.server.presentExecution(e))
-		}
-		return e.State.Final()
-	}
-	f.sendHeader(ctx, e)
-	return e.State.Final()
-}
-
-func (f *feeder) sendHeader(ctx context.Context, e scheduler.Execution) {
-	f.page.Now = f.server.Now()
-	props, err := f.server.executionProps(ctx, f.page, e)
-	if err != nil {
-		f.report(ctx, err)
-		return
-	}
-	f.render(ctx, "execution", views.ExecutionHeader(props))
-	if e.State.Final() {
-		f.render(ctx, "end", views.EndNote(props))
-	}
-}
-
-// sendOutput sends at most max bytes of new output and reports whether there may
-// be more. A line that is longer is read whole.
-func (f *feeder) sendOutput(ctx context.Context, max int) (more bool) {
-	chunk, err := f.server.Store.OutputAt(ctx, f.watch.execution, f.at, max)
-	if err != nil {
-		f.report(ctx, err)
-		return false
-	}
-	if len(chunk.Data) == 0 || ctx.Err() != nil {
-		return false
-	}
-	if chunk.FirstByte > f.at {
-		return f.jump(ctx)
-	}
-	lines, open := views.Lines(f.terminal, chunk)
-	whole := len(chunk.Data) - open
-	full := len(chunk.Data) >= max
-	if whole == 0 && full && max < longestLine {
-		return f.sendOutput(ctx, longestLine)
-	}
-	from := f.at
-	f.at += int64(whole)
-	if full && open > 0 && whole > 0 {
-		lines = lines[:len(lines)-1] // cut by max, not by the run: the next frame has it
-	}
-	if f.watch.html {
-		f.render(ctx, "output", views.OutputLines(lines))
-	} else {
-		f.sendJSON(ctx, "output", presentOutput(f.watch.execution, from, chunk))
-	}
-	return full && whole > 0
-}
-
-// jump sends what stands for the output that was cut out where the reader is, and
-// goes on behind it. It reports whether it could.
-func (f *feeder) jump(ctx context.Context) bool {
-	gap, err := f.server.Store.OutputGap(ctx, f.watch.execution)
-	if err != nil {
-		f.report(ctx, err)
-	}
-	from := f.at
-	if gap.To <= from {
-		return false
-	}
-	f.at, f.terminal = gap.To, new(views.Terminal)
-	if f.watch.html {
-		f.render(ctx, "output", views.OutputLines([]views.Line{views.GapLine(gap)}))
-	} else {
-		f.sendJSON(ctx, "output", outputOut{f.watch.execution, from, []lineOut{gapLine(gap)}})
-	}
+	f.catchUp(ctx, n.end)
+	f.next = n.next
+	f.news = n
+	f.news.parts = nil
 	return true
 }
 
+// catchUp sends what comes before a place from the store. A page that is far
+// behind sees the end of it.
+func (f *feeder) catchUp(ctx context.Context, end int64) {
+	if err := f.tape.skip(ctx, end); err != nil {
+		f.server.reportStream(ctx, err)
+		return
+	}
+	for more := true; more && ctx.Err() == nil; {
+		var p outputPart
+		var err error
+		if p, more, err = f.tape.next(ctx, end); err != nil {
+			f.server.reportStream(ctx, err)
+			return
+		}
+		f.sendPart(ctx, p)
+	}
+}
+
+func (f *feeder) sendPart(ctx context.Context, p outputPart) {
+	if p.data != nil {
+		f.cursor = p.cursor
+		f.send(ctx, "output", p.data)
+	}
+}
+
+// sendExecution sends what is new of the watched execution, and reports whether
+// it has ended.
+func (f *feeder) sendExecution(ctx context.Context) (ended bool) {
+	n := f.news
+	for _, p := range n.parts {
+		switch {
+		case p.from == f.tape.at, f.tape.html && p.from > f.tape.at: // a page may skip what it would not show
+			f.sendPart(ctx, p)
+			f.tape.goTo(p)
+		case p.end > f.tape.at:
+			f.catchUp(ctx, p.end)
+		}
+	}
+	f.next = n.next
+	if n.version == f.seen {
+		return n.ended
+	}
+	f.seen = n.version
+	if !f.watch.html {
+		f.sendJSON(ctx, "execution", f.server.presentExecution(n.execution))
+		if n.execution.State.Final() {
+			f.sendJSON(ctx, "end", f.server.presentExecution(n.execution))
+		}
+		return n.ended
+	}
+	f.page.Now = f.server.Now()
+	n.props.Page = f.page
+	f.render(ctx, "execution", views.ExecutionHeader(n.props))
+	if n.execution.State.Final() {
+		f.render(ctx, "end", views.EndNote(n.props))
+	}
+	return n.ended
+}
+
 func (f *feeder) render(ctx context.Context, event string, c templ.Component) {
-	var b bytes.Buffer
-	if err := c.Render(ctx, &b); err != nil {
+	b, err := html(ctx, c)
+	if err != nil {
 		f.report(ctx, err)
 		return
 	}
-	f.sendHTML(ctx, event, b.Bytes())
-}
-
-// sendHTML keeps carriage returns from ending a line of the frame.
-func (f *feeder) sendHTML(ctx context.Context, event string, html []byte) {
-	f.send(ctx, event, bytes.ReplaceAll(html, []byte{'\r'}, []byte("&#13;")))
+	f.send(ctx, event, b)
 }
 
 func (f *feeder) sendJSON(ctx context.Context, event string, v any) {
@@ -259,10 +227,12 @@ func (f *feeder) sendJSON(ctx context.Context, event string, v any) {
 	f.send(ctx, event, b)
 }
 
-// report logs what keeps a stream from being true; the reader's next event or
+func (f *feeder) report(ctx context.Context, err error) { f.server.reportStream(ctx, err) }
+
+// reportStream logs what keeps a stream from being true; the reader's next event or
 // reconnect mends it.
-func (f *feeder) report(ctx context.Context, err error) {
-	if ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-		f.server.Log.Warn("feed a stream", "error", err)
+func (s *Server) reportStream(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+		s.Log.Warn("feed a stream", "error", err)
 	}
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -90,6 +91,46 @@ func TestRunWithChanges(t *testing.T) {
 	if !strings.Contains(again, "is not a name") || !strings.Contains(again, "echo other") {
 		t.Errorf("the form does not say what is wrong, or lost what was typed: %.2000s", again)
 	}
+}
+
+func TestRetryWithChanges(t *testing.T) {
+	w := newWorld(t)
+	w.job("one")
+	e := w.finished("one", "")
+	cookie := w.logIn("admin", adminPassword)
+	path := "/executions/" + e.ID + "/retry"
+	form := func() string {
+		return w.expect(http.StatusOK, ask{path: path}.page().with("Cookie", cookie)).Body.String()
+	}
+	if html := form(); !strings.Contains(html, "Retry one with changes") || !strings.Contains(html, ">true</textarea>") {
+		t.Errorf("the form has not what the execution ran: %.3000s", html)
+	}
+	send := func(status int, values url.Values) *httptest.ResponseRecorder {
+		return w.expect(status, ask{method: "POST", path: path, form: values}.page().with("Cookie", cookie))
+	}
+	second := strings.TrimPrefix(send(http.StatusSeeOther, url.Values{"config.command": {"echo other"}, "config.env": {"A=b"}}).Header().Get("Location"), "/executions/")
+	expect := func(id, want string) {
+		t.Helper()
+		got, err := w.store.Execution(t.Context(), id)
+		w.must(err)
+		if string(got.Config) != want {
+			t.Errorf("attempt %d changes %s, expected %s", got.Attempt, got.Config, want)
+		}
+	}
+	expect(second, `{"command":"echo other","env":{"A":"b"}}`)
+	w.must(w.service.StopExecution(t.Context(), scheduler.Server, second))
+	if html := form(); !strings.Contains(html, ">echo other</textarea>") {
+		t.Error("the form has not what the last attempt was to run")
+	}
+	// What the attempt before changed stays changed, but for what this one changes.
+	rec := w.expect(http.StatusAccepted, ask{method: "POST", path: path, as: scheduler.Editor, body: `{"config":{"env":null}}`})
+	third := decode[idOut](t, rec).ID
+	expect(third, `{"command":"echo other","env":null}`)
+	w.must(w.service.StopExecution(t.Context(), scheduler.Server, third))
+	if html := send(http.StatusUnprocessableEntity, url.Values{"config.command": {""}}).Body.String(); !strings.Contains(html, "Retry one with changes") {
+		t.Error("a refusal does not show the form again")
+	}
+	w.problem(w.expect(http.StatusUnprocessableEntity, ask{method: "POST", path: path, as: scheduler.Editor, body: `{"config":{"command":""}}`}))
 }
 
 func TestChangedKeys(t *testing.T) {

@@ -104,6 +104,12 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{path: "/executions/" + running.ID + "/output"}.with("Range", "bytes=0-1"), 206},
 		{ask{path: "/executions/" + running.ID + "/output"}.with("Range", "bytes=99-"), 416},
 		{ask{path: "/executions/" + running.ID + "/lines?count=10"}, 200},
+		{ask{path: "/executions/" + running.ID + "/output?as=text&download=1"}.with("Range", "bytes=0-1"), 206},
+		{ask{path: "/executions/" + running.ID + "/output?as=pdf"}, 400},
+		{ask{path: "/executions/" + running.ID + "/search?q=se.ond&case=true&from=1&to=9&count=5"}, 200},
+		{ask{path: "/executions/" + running.ID + "/search?q=x&back=true&skip=1&total=false"}, 200},
+		{ask{path: "/executions/" + running.ID + "/search?q=%28"}, 422},
+		{ask{method: "POST", path: "/executions/" + running.ID + "/retry", body: `{"config":{"command":"false"}}`}, 202},
 		{ask{method: "POST", path: "/executions/" + queued + "/stop"}, 202},
 		{ask{method: "POST", path: "/executions/" + queued + "/stop"}, 409},
 		{ask{method: "POST", path: "/executions/" + queued + "/retry"}, 202},
@@ -175,7 +181,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	w := newWorld(t)
 	d := description(t)
 	pages := []string{
-		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login", "POST /zone", "POST /account/password",
+		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "GET /executions/{id}/retry", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login", "POST /zone", "POST /account/password",
 		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 		"POST /settings/classes/{name}", "POST /settings/classes/{name}/delete",
 		"POST /workers/{name}/forget", "POST /workers/tokens/{id}/revoke", "POST /tree/{num}",

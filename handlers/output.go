@@ -22,26 +22,33 @@ const (
 	linesMost  = 2000      // as many as a page shows at most
 )
 
-// showOutput streams the raw bytes from the store, whole or in ranges. A run that
-// goes on has no ETag: what it wrote so far is answered.
+// showOutput streams the raw bytes from the store, whole or in ranges, or another
+// form of them. A run that goes on has no ETag: what it wrote so far is answered.
 func (s *Server) showOutput(c echo.Context) error {
+	q := httpkit.ReadQuery(c.Request())
 	e, err := s.execution(c)
 	if err != nil {
 		return err
 	}
-	ctx := c.Request().Context()
-	whole, err := s.wholeOutput(ctx, e.ID)
-	if err != nil {
+	as := q.OneOf("as", "raw", asText, asGzip)
+	if err := q.Err(); err != nil {
 		return err
 	}
 	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, "text/plain; charset=utf-8")
 	h.Set("Cache-Control", "private, no-cache")
+	if c.QueryParam("download") == "1" {
+		h.Set(echo.HeaderContentDisposition, attachment(e, as))
+	}
+	if as == asText || as == asGzip {
+		return s.showDerived(c, e, as)
+	}
+	whole, err := s.wholeOutput(c.Request().Context(), e.ID)
+	if err != nil {
+		return err
+	}
+	h.Set(echo.HeaderContentType, "text/plain; charset=utf-8")
 	if e.State.Final() {
 		h.Set("ETag", `"`+e.ID+`"`)
-	}
-	if c.QueryParam("download") == "1" {
-		h.Set(echo.HeaderContentDisposition, attachment(e))
 	}
 	http.ServeContent(c.Response(), c.Request(), "", e.FinishedAt, whole)
 	return nil
@@ -76,13 +83,20 @@ func (s *Server) wholeOutput(ctx context.Context, id string) (*outputReader, err
 
 // attachment names the file by job and execution, with nothing in it that a
 // file system or a header would mind.
-func attachment(e scheduler.Execution) string {
+func attachment(e scheduler.Execution, as string) string {
+	extension := ".log"
+	switch as {
+	case asText:
+		extension = ".txt"
+	case asGzip:
+		extension = ".log.gz"
+	}
 	name := strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || strings.ContainsRune(`/\:*?"<>|`, r) {
 			return '_'
 		}
 		return r
-	}, e.JobName+"-"+e.ID+".log")
+	}, e.JobName+"-"+e.ID+extension)
 	return mime.FormatMediaType("attachment", map[string]string{"filename": name})
 }
 
@@ -294,7 +308,9 @@ func (s *Server) addTail(ctx context.Context, p *views.ExecutionProps) error {
 		}
 		lines = append(before, lines...)
 	}
-	p.Lines = lines[max(0, len(lines)-linesMost):]
+	if !p.Search.Only {
+		p.Lines = lines[max(0, len(lines)-linesMost):]
+	}
 	return nil
 }
 

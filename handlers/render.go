@@ -95,6 +95,9 @@ func respond(c echo.Context, status int, a answer) error {
 	c.Response().Header().Set(echo.HeaderVary, "Accept, HX-Request, HX-Boosted, HX-History-Restore-Request, Cookie, Authorization")
 	var b bytes.Buffer
 	how := form(c.Request())
+	if status >= http.StatusBadRequest {
+		how = accepted(c.Request()) // there is no file
+	}
 	component := a.page
 	switch {
 	case how == asJSON:

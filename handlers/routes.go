@@ -74,7 +74,9 @@ func (s *Server) routes() []route {
 		{get, "/executions/:id", s.showExecution, private},
 		{get, "/executions/:id/output", s.showOutput, private},
 		{get, "/executions/:id/lines", s.showLines, private},
+		{get, "/executions/:id/search", s.searchOutput, private},
 		{post, "/executions/:id/stop", s.stopExecution, private},
+		{get, "/executions/:id/retry", s.showRetry, private},
 		{post, "/executions/:id/retry", s.retryExecution, private},
 		{post, "/executions/:id/acknowledge", s.acknowledgeExecution, private},
 

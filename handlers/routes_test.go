@@ -33,6 +33,8 @@ GET /executions
 GET /executions/:id
 GET /executions/:id/lines
 GET /executions/:id/output
+GET /executions/:id/retry
+GET /executions/:id/search
 GET /favicon.ico
 GET /freeze
 GET /jobs
@@ -213,6 +215,8 @@ func TestRoles(t *testing.T) {
 		{"GET", "/jobs/one/edit", scheduler.Editor, "", nil},
 		{"GET", "/jobs/one/run", scheduler.Editor, "", nil},
 		{"POST", "/jobs/one/run", scheduler.Editor, `{"config":{"command":"false"}}`, url.Values{"config.command": {"false"}}},
+		{"GET", "/executions/ID/retry", scheduler.Editor, "", nil},
+		{"POST", "/executions/ID/retry", scheduler.Editor, `{"config":{"command":"false"}}`, url.Values{"config.command": {"false"}}},
 		{"POST", "/jobs", scheduler.Editor, job, jobForm},
 		{"PUT", "/jobs/one", scheduler.Editor, job, jobForm},
 		{"POST", "/jobs/one", scheduler.Editor, job, jobForm},

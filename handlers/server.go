@@ -16,7 +16,9 @@ import (
 	"github.com/r3labs/sse/v2"
 
 	"belfry/handlers/httpkit"
+	"belfry/handlers/logsearch"
 	"belfry/scheduler"
+	"belfry/views"
 )
 
 // Options are what a Server is made of.
@@ -74,7 +76,7 @@ type JobService interface {
 // ExecutionService is what the pages of executions call.
 type ExecutionService interface {
 	RunJob(ctx context.Context, by scheduler.Principal, name string, config json.RawMessage) (scheduler.Execution, error)
-	RetryExecution(ctx context.Context, by scheduler.Principal, id string) (scheduler.Execution, error)
+	RetryExecution(ctx context.Context, by scheduler.Principal, id string, config json.RawMessage) (scheduler.Execution, error)
 	StopExecution(ctx context.Context, by scheduler.Principal, id string) error
 	Waiting(e *scheduler.Execution) string
 	Acknowledge(ctx context.Context, by scheduler.Principal, id string) error
@@ -166,6 +168,9 @@ type Server struct {
 	throttle *throttle
 	crossing *http.CrossOriginProtection
 	frames   *sse.Server
+	searcher *logsearch.Searcher
+	marks    *markTable
+	relays   *relays
 	door     *door
 	dialects []httpkit.Dialect
 	started  time.Time
@@ -180,6 +185,7 @@ func New(o Options) (*Server, error) {
 		Options: o, sessions: newSessions(o),
 		throttle: newThrottle(o.Now), crossing: http.NewCrossOriginProtection(),
 		frames: newFrames(), started: o.Now(), viewers: new(atomic.Int64),
+		relays: &relays{open: map[relayKey]*relay{}}, marks: &markTable{}, searcher: logsearch.NewSearcher(o.Store, views.TerminalText),
 	}
 	s.door = &door{server: s, ttl: o.TokenTTL}
 	s.serve()

@@ -26,8 +26,6 @@ const (
 	waitPace    = 2 * time.Second        // how old the reason why an execution waits may be
 	stallLimit  = 5 * time.Second        // a reader that takes nothing for so long is let go
 	boardReplay = 15 * time.Second       // what a page may have missed between its HTML and its stream
-	outputFrame = 256 << 10              // bytes of output in one frame, but for a longer line
-	longestLine = 2 << 20                // the runner splits lines far below that
 )
 
 // watch is what one connection asked for.
@@ -129,10 +127,13 @@ type feeder struct {
 	page    views.Page
 	allowed func(context.Context) bool // is who asked still allowed to?
 
-	stream   string
-	terminal *views.Terminal
-	at       int64 // offset of the first byte of output not sent in a whole line
-	seen     scheduler.Execution
+	stream string
+	relay  *relay // of the watched execution; nil: none is
+	tape   tape   // what of its output was sent
+	cursor string // of the same
+	next   uint64 // number of the relay's part that comes next
+	seen   uint64 // version of the header that was sent
+	news   news   // of the relay, not sent yet
 }
 
 // begin checks what was asked for while the answer can still be an error.
@@ -142,9 +143,11 @@ func (f *feeder) begin(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if f.at, f.terminal, err = parseCursor(f.watch.cursor); err != nil {
+	f.tape = tape{store: f.server.Store, id: f.watch.execution, html: f.watch.html}
+	if f.tape.at, f.tape.terminal, err = parseCursor(f.watch.cursor); err != nil {
 		return scheduler.Invalid("cursor", "is not a place in an output")
 	}
+	f.cursor = views.Cursor(f.tape.at, f.tape.terminal)
 	return nil
 }
 
@@ -225,7 +228,7 @@ func (f *feeder) id() []byte {
 		if f.watch.board {
 			id = append(id, '~')
 		}
-		id = append(id, views.Cursor(f.at, f.terminal)...)
+		id = append(id, f.cursor...)
 	}
 	return id
 }
@@ -237,55 +240,50 @@ func (f *feeder) finish() {
 
 // feed subscribes first, then replays from the store, then follows.
 func (f *feeder) feed(ctx context.Context) {
-	var named []string
-	if f.watch.execution != "" {
-		named = []string{f.watch.execution}
-	}
-	sub := f.server.Hub.Subscribe(f.watch.board, named)
+	defer f.finish()
+	sub := f.server.Hub.Subscribe(f.watch.board, nil)
 	defer sub.Close()
+	var begun uint64
+	if f.watch.execution != "" {
+		f.relay, begun = f.server.join(relayKey{f.watch.execution, f.watch.html}, f.tape)
+		defer f.server.leave(f.relay)
+	}
 	f.server.frames.Publish(f.stream, &sse.Event{Comment: []byte("connected")})
 	f.replay(ctx)
+	if f.relay != nil && !f.joinRelay(ctx, begun) {
+		return
+	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	update := scheduler.Update{Touched: true}
+	var update scheduler.Update
 	for {
 		f.sendBoard(ctx, update)
-		if update.Touched && f.sendExecution(ctx) && !f.watch.board {
-			f.finish()
+		if f.relay != nil && f.sendExecution(ctx) && !f.watch.board {
 			return
 		}
 		if !f.wait(ctx, sub, beat) {
-			f.finish()
 			return
 		}
 		update = sub.Take()
-		update.Touched = update.Touched || f.waits()
+		if f.relay != nil {
+			f.news = f.relay.take(f.next)
+		}
 	}
 }
-
-// waits reports whether the watched execution waits: for what may change without
-// an event of its own.
-func (f *feeder) waits() bool { return f.seen.State == scheduler.Queued }
 
 // wait returns when there may be something new, and reports false when the
 // stream is to end.
 func (f *feeder) wait(ctx context.Context, sub scheduler.Subscription, beat *time.Ticker) bool {
-	pace := outputPace
 	if f.watch.board {
-		pace = boardPace
-	}
-	rest := time.NewTimer(pace)
-	defer rest.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-sub.Done():
-		return false
-	case <-rest.C:
-	}
-	var look <-chan time.Time
-	if f.waits() {
-		look = time.After(waitPace)
+		rest := time.NewTimer(boardPace)
+		defer rest.Stop()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-sub.Done():
+			return false
+		case <-rest.C:
+		}
 	}
 	for {
 		select {
@@ -295,7 +293,7 @@ func (f *feeder) wait(ctx context.Context, sub scheduler.Subscription, beat *tim
 			return false
 		case <-sub.Wake():
 			return true
-		case <-look:
+		case <-f.news.wake:
 			return true
 		case <-beat.C:
 			if !f.allowed(ctx) {

@@ -132,6 +132,10 @@ type OutputStore interface {
 	// OutputLines returns at most n lines from line number first on, or behind the
 	// gap.
 	OutputLines(ctx context.Context, id string, first int64, n int) (Chunk, error)
+	// EachOutput calls fn for the output from an offset on, as it is now, chunk by
+	// chunk until the end or until fn fails, and returns what it failed with. The
+	// chunk is the store's: it is another one after fn has returned.
+	EachOutput(ctx context.Context, id string, from int64, fn func(*Chunk) error) error
 	// OutputTail returns whole lines from the end, at most max bytes (but at least
 	// the last line, cut at its end if it is longer).
 	OutputTail(ctx context.Context, id string, max int) (Chunk, error)

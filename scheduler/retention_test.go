@@ -224,7 +224,7 @@ func TestRetentionKeepsWhatIsActive(t *testing.T) {
 			retried = id
 		}
 	}
-	again, err := p.service.RetryExecution(bg, admin, retried)
+	again, err := p.service.RetryExecution(bg, admin, retried, nil)
 	p.must(err)
 	p.made[again.ID] = "again"
 	for i := range 3 {

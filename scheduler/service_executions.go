@@ -40,6 +40,38 @@ func (s *Service) RunJob(ctx context.Context, by Principal, name string, config 
 	})
 }
 
+// changedFurther is what an execution changes of its job's configuration when
+// config replaces keys of what it had.
+func (s *Service) changedFurther(ctx context.Context, e Execution, config json.RawMessage) (json.RawMessage, error) {
+	j, err := s.Store.Job(ctx, e.JobID)
+	if err != nil {
+		return nil, err
+	}
+	d := Draft{Executor: j.Executor, Config: replaceKeys(e.ConfigOf(j), config)}
+	var f fields
+	if f.config(&d, s.Executors); f.err() != nil {
+		return nil, f.err()
+	}
+	changes := map[string]json.RawMessage{}
+	for _, from := range []json.RawMessage{e.Config, config} {
+		if from == nil {
+			continue
+		}
+		if err := json.Unmarshal(from, &changes); err != nil {
+			return nil, Invalid("config", "must be an object")
+		}
+	}
+	return json.Marshal(changes)
+}
+
+// ConfigOf is the configuration that an execution runs, or ran, its job with.
+func (e *Execution) ConfigOf(j Job) json.RawMessage {
+	if e.Config == nil {
+		return j.Config
+	}
+	return replaceKeys(j.Config, e.Config)
+}
+
 // replaceKeys returns the object config with the keys of another object in place
 // of its own; null takes one away.
 func replaceKeys(config, with json.RawMessage) json.RawMessage {
@@ -65,12 +97,19 @@ func replaceKeys(config, with json.RawMessage) json.RawMessage {
 }
 
 // RetryExecution queues one more attempt of an execution that has ended. It
-// needs the role operator. CodeConflict: it has not ended, the job's rule about
+// needs the role operator. config replaces keys of the configuration that the last
+// attempt had, in this attempt and those that follow it; it needs the role editor.
+// nil changes nothing. CodeConflict: it has not ended, the job's rule about
 // overlap would skip it, or it was retried already. The group ends again then, and
 // triggers its dependents again.
-func (s *Service) RetryExecution(ctx context.Context, by Principal, id string) (Execution, error) {
+func (s *Service) RetryExecution(ctx context.Context, by Principal, id string, config json.RawMessage) (Execution, error) {
 	if err := authorize(by, Operator, "retrying an execution"); err != nil {
 		return Execution{}, err
+	}
+	if config != nil {
+		if err := authorize(by, Editor, "retrying with another configuration"); err != nil {
+			return Execution{}, err
+		}
 	}
 	old, err := s.Store.Execution(ctx, id)
 	if err != nil {
@@ -89,6 +128,11 @@ func (s *Service) RetryExecution(ctx context.Context, by Principal, id string) (
 	now := s.now()
 	e := nextAttempt(s.NewID(), last, now, now)
 	e.Trigger = Trigger{TriggerRetry, by.Name}
+	if config != nil {
+		if e.Config, err = s.changedFurther(ctx, last, config); err != nil {
+			return Execution{}, err
+		}
+	}
 	return s.enqueue(ctx, by, "execution.retry", e, func(tx Tx, fx *effects, j Job) (Execution, error) {
 		e := e
 		e.JobName, e.Priority, e.Tags = j.Name, j.Priority, j.Tags
@@ -221,9 +265,7 @@ func (s *Service) Claim(ctx context.Context, w Worker, limit int) ([]Assignment,
 
 // configure applies what the execution changes of its job.
 func (a *Assignment) configure() {
-	if a.Execution.Config != nil {
-		a.Job.Config = replaceKeys(a.Job.Config, a.Execution.Config)
-	}
+	a.Job.Config = a.Execution.ConfigOf(a.Job)
 }
 
 // promoteDue promotes what has waited for its time, if there may be any.

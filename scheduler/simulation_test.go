@@ -457,7 +457,7 @@ func (w *simulation) act() {
 		}},
 		{"retry", 2, func() {
 			if e, ok := w.any(func(e scheduler.Execution) bool { return e.State.Final() && w.jobs[e.JobID] != nil }); ok {
-				_, err := w.service.RetryExecution(bg, admin, e.ID)
+				_, err := w.service.RetryExecution(bg, admin, e.ID, nil)
 				w.may(err)
 			}
 		}},

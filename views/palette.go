@@ -33,13 +33,27 @@ var palette = func() (p [256]rgb) {
 // textColours are the same as text: lightened until they can be read.
 var textColours = func() (p [256]rgb) {
 	for i, c := range palette {
-		p[i] = c
-		for mix := 0.0; contrast(p[i], terminalBack) < minContrast; mix += 0.02 {
-			p[i] = towardsWhite(c, mix)
-		}
+		p[i] = readable(c)
 	}
 	return p
 }()
+
+// readable is a colour, lightened until it can be read.
+func readable(c rgb) rgb {
+	light := c
+	for mix := 0.0; contrast(light, terminalBack) < minContrast; mix += 0.02 {
+		light = towardsWhite(c, mix)
+	}
+	return light
+}
+
+// blackOrWhite is what can be read better on a background.
+func blackOrWhite(ground rgb) rgb {
+	if contrast(0, ground) > contrast(0xffffff, ground) {
+		return 0
+	}
+	return 0xffffff
+}
 
 func towardsWhite(c rgb, mix float64) rgb {
 	part := func(shift uint) rgb {

@@ -21,7 +21,7 @@ const terminalRules = `/* The execution page's log. The colours are generated: g
 #lines:empty { padding: 0; }
 .ln { display: flex; min-width: max-content; padding-right: var(--s4); }
 .ln:hover { background: #171e26; }
-.no { flex: none; width: 4.5rem; padding-right: var(--s2); color: #8b97a5; text-align: right; text-decoration: none; user-select: none; font-variant-numeric: tabular-nums; }
+.no { flex: none; width: max(4.5rem, var(--digits, 0) * 1ch + 1.25rem); padding-right: var(--s2); color: #8b97a5; text-align: right; text-decoration: none; user-select: none; font-variant-numeric: tabular-nums; }
 .no:hover { color: #fff; text-decoration: underline; }
 .ln::before { order: 1; flex: none; width: 1.25rem; content: ""; text-align: center; color: #8b97a5; user-select: none; }
 .ln[data-s="err"]::before { content: "!" / "stderr: "; color: #ff938c; font-weight: 700; }
@@ -35,8 +35,9 @@ const terminalRules = `/* The execution page's log. The colours are generated: g
 .ln.picked { background: #2b2a14; box-shadow: inset 3px 0 #e3b341; }
 .ln.picked .no { color: #f0d58a; }
 .ln a:not(.no) { color: #84b4ff; }
+::highlight(found) { background: #5a4a12; color: #ffe9a8; }
+::highlight(found-here) { background: #f0b04a; color: #14100a; }
 .load { display: block; width: 100%%; margin: 0; padding: var(--s2); border: 0; background: #151b22; color: #b9c4d0; font: var(--small)/1.5 var(--sans); text-align: center; }
-button.load:hover { background: #1d252e; color: #fff; }
 .load a { color: #84b4ff; }
 .log-empty { padding: var(--s5) var(--s4); color: #98a3b0; font-family: var(--sans); }
 .end { display: flex; flex-wrap: wrap; align-items: center; gap: var(--s2); padding: var(--s2) var(--s4) var(--s3); border-top: 1px solid #252c35; font-family: var(--sans); color: #b9c4d0; position: sticky; left: 0; }
@@ -50,7 +51,7 @@ button.load:hover { background: #1d252e; color: #fff; }
 
 @media (width < 47rem) {
   .log { font-size: 0.75rem; }
-  .no { width: 3rem; }
+  .no { width: max(3rem, var(--digits, 0) * 1ch + 1rem); }
   .pill { min-height: 2.5rem; }
 }
 
@@ -70,11 +71,7 @@ func terminalSheet() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, terminalRules, hex(terminalBack), hex(terminalText))
 	for i, c := range palette {
-		text := rgb(0xffffff)
-		if contrast(0, c) > contrast(text, c) {
-			text = 0
-		}
-		fmt.Fprintf(&b, ".g%d{background:%s;color:%s}\n", i, hex(c), hex(text))
+		fmt.Fprintf(&b, ".g%d{background:%s;color:%s}\n", i, hex(c), hex(blackOrWhite(c)))
 	}
 	for i, c := range textColours {
 		fmt.Fprintf(&b, ".f%d{color:%s}\n", i, hex(c))

@@ -245,6 +245,13 @@ type JobFormProps struct {
 	Server  string   // the server's zone, used when timezone is empty
 }
 
+// RunFormProps are the form's that says what one run does otherwise.
+type RunFormProps struct {
+	JobFormProps
+	Heading, Executor string
+	Action, Back      string // paths
+}
+
 // PreviewProps is what the schedule field says about its text. Problem or the
 // rest is set; all empty asks for a schedule.
 type PreviewProps struct {
@@ -298,8 +305,21 @@ type ExecutionProps struct {
 	Next       time.Time             // the job's next fire, shown at the end; zero: none
 	Deliveries []scheduler.Delivery
 
-	Lines  []Line // the tail
-	Cursor string // where /events goes on after Lines: the id of its last output event
+	Lines  []Line // the tail, or what Search looks for
+	Cursor string // where /events goes on after the tail: the id of its last output event
+	Search OutputSearchProps
+}
+
+// OutputSearchProps are what an execution's page looks for in its output, as the
+// address has it.
+type OutputSearchProps struct {
+	Q     string
+	Case  bool
+	Only  bool  // show only the lines that match, from the one after Skip others on
+	Skip  int64 // lines that match before those
+	Total int64 // lines that match; counted for Only
+
+	Problem string // what is wrong with Q
 }
 
 // Line is one line of output, rendered.

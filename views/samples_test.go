@@ -240,6 +240,12 @@ func sampleLines(n int) []Line {
 	return lines
 }
 
+func searching(search OutputSearchProps) ExecutionProps {
+	p := sampleLive(scheduler.Succeeded)
+	p.Search = search
+	return p
+}
+
 func sampleLive(state scheduler.State) ExecutionProps {
 	e := sampleExecution(3, "nightly-backup", state)
 	e.Attempt = 2

@@ -24,16 +24,17 @@ func NewTerminal(state string) *Terminal {
 		for end < len(state) && state[end] >= '0' && state[end] <= '9' {
 			end++
 		}
-		n, err := strconv.ParseUint(state[1:end], 10, 16)
+		n, err := strconv.ParseUint(state[1:end], 10, 32)
+		c := colour(n)
 		switch {
-		case err != nil || n > 256:
+		case err != nil || (c > 256 && c&^0xffffff != trueColour):
 			return &Terminal{}
-		case state[0] == 'a':
+		case state[0] == 'a' && n < 256:
 			t.style.attr = uint8(n)
 		case state[0] == 'f':
-			t.style.fg = uint16(n)
+			t.style.fg = c
 		case state[0] == 'g':
-			t.style.bg = uint16(n)
+			t.style.bg = c
 		default:
 			return &Terminal{}
 		}
@@ -51,8 +52,8 @@ func (t *Terminal) State() string {
 	var b []byte
 	for _, p := range [...]struct {
 		name byte
-		n    uint16
-	}{{'a', uint16(t.style.attr)}, {'f', t.style.fg}, {'g', t.style.bg}} {
+		n    colour
+	}{{'a', colour(t.style.attr)}, {'f', t.style.fg}, {'g', t.style.bg}} {
 		if p.n != 0 {
 			b = strconv.AppendUint(append(b, p.name), uint64(p.n), 10)
 		}
@@ -63,10 +64,49 @@ func (t *Terminal) State() string {
 // TerminalHTML renders one line by itself.
 func TerminalHTML(line []byte) string { return new(Terminal).Line(line) }
 
+// TerminalText is what a reader sees of one line: the text of what Line renders.
+// Where that is the line itself, no byte is copied.
+func TerminalText(line []byte) []byte {
+	line = trimBreak(line)
+	if legible(line) {
+		return line
+	}
+	w := writer{bare: true, buf: make([]byte, 0, len(line))}
+	if !w.stream(line) {
+		var s screen
+		s.play(line)
+		w.buf = w.buf[:0]
+		s.draw(&w)
+	}
+	return w.buf
+}
+
+// legible reports whether b is shown as it is, but for what HTML escapes.
+func legible(b []byte) bool {
+	for i := 0; i < len(b); {
+		if c := b[i]; c < utf8.RuneSelf {
+			if (c < ' ' && c != '\t') || c == 0x7f {
+				return false
+			}
+			i++
+			continue
+		}
+		tok, n := next(b[i:])
+		if tok.kind != kText || (tok.r == utf8.RuneError && n != len("\uFFFD")) {
+			return false
+		}
+		i += n
+	}
+	return true
+}
+
+func trimBreak(b []byte) []byte {
+	return bytes.TrimRight(bytes.TrimSuffix(b, []byte("\n")), "\r")
+}
+
 // Line renders one line, with or without its line break.
 func (t *Terminal) Line(b []byte) string {
-	b = bytes.TrimSuffix(b, []byte("\n"))
-	b = bytes.TrimRight(b, "\r")
+	b = trimBreak(b)
 	if t.style == (style{}) && plain(b) {
 		return string(b)
 	}
@@ -116,6 +156,7 @@ type writer struct {
 	shown  style  // of the open span, if any
 	linked string // of the open link, if any
 	span   bool
+	bare   bool // text only
 }
 
 // stream writes b as it comes and reports false when it meets what moves the
@@ -156,6 +197,10 @@ func (w *writer) stream(b []byte) bool {
 }
 
 func (w *writer) rune(r rune) {
+	if w.bare {
+		w.buf = utf8.AppendRune(w.buf, r)
+		return
+	}
 	w.open()
 	switch r {
 	case '<':
@@ -174,14 +219,22 @@ func (w *writer) rune(r rune) {
 }
 
 func (w *writer) note(r rune) {
+	code := "U+" + strings.ToUpper(strconv.FormatInt(int64(r), 16))
+	if w.bare {
+		w.buf = append(w.buf, code...)
+		return
+	}
 	w.open()
-	w.buf = append(w.buf, `<span class="tx">U+`...)
-	w.buf = append(w.buf, strings.ToUpper(strconv.FormatInt(int64(r), 16))...)
+	w.buf = append(w.buf, `<span class="tx">`...)
+	w.buf = append(w.buf, code...)
 	w.buf = append(w.buf, "</span>"...)
 }
 
 // open makes the elements around the next text what they have to be.
 func (w *writer) open() {
+	if w.bare {
+		return
+	}
 	if w.linked != w.href {
 		w.close()
 		if w.href != "" {
@@ -201,9 +254,9 @@ func (w *writer) open() {
 		w.span = false
 	}
 	if w.style != (style{}) {
-		w.buf = append(w.buf, `<span class="`...)
-		w.buf = w.style.classes(w.buf)
-		w.buf = append(w.buf, `">`...)
+		w.buf = append(w.buf, "<span"...)
+		w.buf = w.style.attributes(w.buf)
+		w.buf = append(w.buf, '>')
 		w.span = true
 	}
 	w.shown = w.style

@@ -2,6 +2,7 @@ package views
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +21,13 @@ func TestTerminalLine(t *testing.T) {
 		{"colour", "\x1b[31mred\x1b[0m plain", `<span class="f1">red</span> plain`},
 		{"bright", "\x1b[91;102mx\x1b[m", `<span class="g10">x</span>`},
 		{"256", "\x1b[38;5;208mx", `<span class="f208">x</span>`},
-		{"true colour", "\x1b[38;2;255;135;0mx", `<span class="f208">x</span>`},
-		{"true colour with colons", "\x1b[38:2::255:135:0mx", `<span class="f208">x</span>`},
-		{"grey", "\x1b[38;2;128;128;128mx", `<span class="f244">x</span>`},
+		{"true colour", "\x1b[38;2;255;135;1mx", `<span class="f208" data-f="#ff8701">x</span>`},
+		{"true colour with colons", "\x1b[38:2::255:135:0mx", `<span class="f208" data-f="#ff8700">x</span>`},
+		{"grey", "\x1b[38;2;128;128;128mx", `<span class="f244" data-f="#808080">x</span>`},
+		{"dark true colour can be read", "\x1b[38;2;0;0;40mx", `<span class="f233" data-f="#808094">x</span>`},
+		{"true ground", "\x1b[48;2;0;0;250mx", `<span class="g21" data-f="#ffffff" data-g="#0000fa">x</span>`},
+		{"true colours", "\x1b[38;2;250;250;0;48;2;0;0;90mx", `<span class="g17 f226" data-f="#fafa00" data-g="#00005a">x</span>`},
+		{"true colours that could not be read", "\x1b[38;2;250;250;0;48;2;250;250;250mx", `<span class="g231" data-f="#000000" data-g="#fafafa">x</span>`},
 		{"colour then more", "\x1b[38;5;208;1mx", `<span class="f208 tb">x</span>`},
 		{"attributes", "\x1b[1;2;3;4;9mx", `<span class="tb td ti tu ts">x</span>`},
 		{"curly underline and none", "\x1b[4:3mx\x1b[4:0my", `<span class="tu">x</span>y`},
@@ -161,6 +166,8 @@ func TestLinesSurvivesChunksThatLie(t *testing.T) {
 	}
 }
 
+var exactColour = regexp.MustCompile(`^#[0-9a-f]{6}$`)
+
 // wellFormed fails on anything but text, our spans and our links, each closed.
 func wellFormed(t *testing.T, out string) {
 	t.Helper()
@@ -184,7 +191,8 @@ func wellFormed(t *testing.T, out string) {
 			tok := z.Token()
 			open = append(open, tok.Data)
 			for _, a := range tok.Attr {
-				ok := tok.Data == "span" && a.Key == "class" && strings.Trim(a.Val, "abcdefghijklmnopqrstuvwxyz0123456789 ") == "" ||
+				ok := tok.Data == "span" && (a.Key == "data-f" || a.Key == "data-g") && exactColour.MatchString(a.Val) ||
+					tok.Data == "span" && a.Key == "class" && strings.Trim(a.Val, "abcdefghijklmnopqrstuvwxyz0123456789 ") == "" ||
 					tok.Data == "a" && (a.Key == "rel" || a.Key == "target" ||
 						a.Key == "href" && link([]byte(a.Val)) == a.Val)
 				if !ok {
@@ -202,6 +210,34 @@ func wellFormed(t *testing.T, out string) {
 			open = open[:len(open)-1]
 		default:
 			t.Fatalf("%v: %q", kind, out)
+		}
+	}
+}
+
+// textOf is what a browser shows of HTML.
+func textOf(rendered string) string {
+	var text strings.Builder
+	for z := html.NewTokenizer(strings.NewReader(rendered)); ; {
+		switch z.Next() {
+		case html.ErrorToken:
+			return text.String()
+		case html.TextToken:
+			text.WriteString(z.Token().Data)
+		}
+	}
+}
+
+func TestTerminalText(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain <b>&\tx\r\n":              "plain <b>&\tx",
+		"\x1b[31mred\x1b[0m and ünï\n":   "red and ünï",
+		"10 %\r100 %\x1b[K":              "100 %",
+		"a\u202eb":                       "aU+202Eb",
+		"\x1b]8;;https://a.b\alink\x00x": "link␀x",
+		"a\xffb":                         "a\uFFFDb",
+	} {
+		if got := string(TerminalText([]byte(in))); got != want || got != textOf(TerminalHTML([]byte(in))) {
+			t.Errorf("%q: %q, expected %q", in, got, want)
 		}
 	}
 }
@@ -226,6 +262,9 @@ func FuzzTerminal(f *testing.F) {
 		wellFormed(t, term.Line(b)) // from whatever state the first left
 		if first != TerminalHTML(b) {
 			t.Fatal("the same line renders differently")
+		}
+		if text := string(TerminalText(b)); text != textOf(first) {
+			t.Fatalf("the text is %q, what is shown %q", text, textOf(first))
 		}
 	})
 }

@@ -51,6 +51,7 @@ var ours = []struct {
 	{"db", []string{"scheduler", "migrations"}},
 	{"views", []string{"scheduler", "static"}},
 	{"handlers/httpkit", []string{"scheduler"}},
+	{"handlers/logsearch", []string{"scheduler"}},
 	// L3: dialects know the domain and each other not at all.
 	{"handlers/worker", []string{"scheduler", "scheduler/remote", "handlers/httpkit"}},
 	{"handlers/*", []string{"scheduler", "scheduler/cron", "scheduler/jobfile", "handlers/httpkit"}},

@@ -2,7 +2,9 @@ package dbtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -262,6 +264,24 @@ func readEverywhere(t *testing.T, s *db.Store, r *rand.Rand, id string, m *model
 		}
 		got, err = s.OutputTail(bg, id, int(limit))
 		same(fmt.Sprintf("tail of %d", limit), m.chunk(begin, to), got, err)
+	}
+	for range 10 {
+		from := r.Int64N(size + 1)
+		at, stop := from, r.IntN(4) == 0
+		err := s.EachOutput(bg, id, from, func(c *scheduler.Chunk) error {
+			same(fmt.Sprintf("each from %d", from), m.chunk(at, c.EndByte()), *c, nil)
+			if at = c.EndByte(); stop {
+				return io.EOF
+			}
+			return nil
+		})
+		if stop && from < size {
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("stopping returns %v", err)
+			}
+		} else if err != nil || at != size {
+			t.Errorf("each from %d came to %d of %d, %v", from, at, size, err)
+		}
 	}
 	var all []byte
 	for int64(len(all)) < size {

@@ -131,6 +131,28 @@ func readAround(t *testing.T, s *db.Store, r *rand.Rand, id string, m *model, ga
 			same(fmt.Sprintf("bytes from %d", from), m.chunk(begin, begin+int64(len(c.Data))), c, err)
 		}
 
+		at := begin
+		err = s.EachOutput(bg, id, from, func(c *scheduler.Chunk) error {
+			if at == gap.From && !gap.IsZero() {
+				at = gap.To
+			}
+			want := m.chunk(at, c.EndByte())
+			if want.FirstByte == gap.To {
+				// The end of the line before the gap may be at its beginning, or not.
+				want.Pieces, c.Pieces = withoutEnds(want.Pieces), withoutEnds(c.Pieces)
+				want.FirstLine, c.FirstLine = 0, 0
+			}
+			same(fmt.Sprintf("each from %d", from), want, *c, nil)
+			at = c.EndByte()
+			return nil
+		})
+		if at == gap.From && gap.To == size {
+			at = size
+		}
+		if err != nil || at != size {
+			t.Fatalf("each from %d came to %d of %d with %+v: %v", from, at, size, gap, err)
+		}
+
 		line, k := 1+r.Int64N(lines), int64(1+r.IntN(30))
 		first := line
 		last := lines
@@ -180,6 +202,14 @@ func readAround(t *testing.T, s *db.Store, r *rand.Rand, id string, m *model, ga
 
 // outputCutStreams: where a line was ended by another stream's bytes, after it was
 // stored, cutting there leaves no empty line.
+// withoutEnds cuts off the pieces that end a line before them.
+func withoutEnds(pieces []scheduler.Piece) []scheduler.Piece {
+	for len(pieces) > 0 && pieces[0].Len == 0 && !pieces[0].Open {
+		pieces = pieces[1:]
+	}
+	return pieces
+}
+
 func outputCutStreams(t *testing.T, s *db.Store) {
 	id := startRun(t, s)
 	stamp := at(0).Truncate(time.Millisecond)

@@ -36,6 +36,7 @@ export interface JobBody {
   tags?: string[]
   metadata?: Record<string, string>
   progress?: string
+  output_limit?: { head: number; tail: number }
 }
 
 /** The native JSON as a program uses it, with HTTP Basic. For setting scenes: tests look at pages. */

@@ -5,16 +5,25 @@ export class LiveView {
   readonly log: Locator
   readonly lines: Locator
   readonly pill: Locator
+  readonly search: Locator
+  readonly found: Locator
 
   constructor(readonly page: Page) {
     this.log = page.getByRole('region', { name: 'Lines of output' })
     this.lines = this.log.locator('[id^="L"]') // the anchors that addresses name: #L120
+    this.search = page.getByRole('searchbox', { name: 'Search the output' })
+    this.found = page.getByRole('search').getByRole('status') // how many lines match
     this.pill = page.getByRole('button', { name: /new lines?$/ })
   }
 
   static async open(page: Page, id: string, hash = ''): Promise<LiveView> {
     await page.goto(`/executions/${id}${hash}`)
     return new LiveView(page)
+  }
+
+  /** Scrolls the page, not the log, until all of the log is in the window: on a phone its facts come first. */
+  async intoView() {
+    await this.log.evaluate((log) => log.scrollIntoView({ block: 'center' }))
   }
 
   line(n: number) {

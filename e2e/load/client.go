@@ -85,7 +85,10 @@ type (
 		State      string    `json:"state"`
 		DueAt      time.Time `json:"due_at"`
 		QueuedAt   time.Time `json:"queued_at"`
+		StartedAt  time.Time `json:"started_at"`
 		FinishedAt time.Time `json:"finished_at"`
+		Bytes      int64     `json:"output_bytes"`
+		Lines      int64     `json:"output_lines"`
 	}
 	page[T any] struct {
 		Items []T `json:"items"`

@@ -24,17 +24,11 @@ func live(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer s.stop()
-	j := job{Name: "clock", Executor: "shell", Config: map[string]any{"command": clockJob}, Schedules: []schedule{}}
-	if err := s.call(ctx, http.MethodPost, "/jobs", j, nil); err != nil {
+	id, err := s.start(ctx, "clock", clockJob)
+	if err != nil {
 		return err
 	}
-	var started struct {
-		ID string `json:"id"`
-	}
-	if err := s.call(ctx, http.MethodPost, "/jobs/clock/run", nil, &started); err != nil {
-		return err
-	}
-	st, err := s.listen(ctx, "?topics=execution:"+started.ID)
+	st, err := s.listen(ctx, "?topics=execution:"+id)
 	if err != nil {
 		return err
 	}
@@ -46,6 +40,31 @@ func live(ctx context.Context, b *bench) error {
 	b.results.check("a line, from write to client", late.String(), "p95 250 ms", late.at(0.95) <= 250*time.Millisecond)
 	b.results.must("lines, in order and once", fmt.Sprintf("%d of %d", len(late), liveLines), "all", len(late) == liveLines)
 	return nil
+}
+
+// start makes a job of a command, whose output is kept whole, and runs it.
+func (s *server) start(ctx context.Context, name, command string) (id string, err error) {
+	j := map[string]any{
+		"name": name, "executor": "shell", "config": map[string]string{"command": command}, "schedules": []schedule{},
+		"output_limit": map[string]int64{"head": 1 << 20, "tail": 1 << 30},
+	}
+	if err := s.call(ctx, http.MethodPost, "/jobs", j, nil); err != nil {
+		return "", err
+	}
+	var started struct {
+		ID string `json:"id"`
+	}
+	err = s.call(ctx, http.MethodPost, "/jobs/"+name+"/run", nil, &started)
+	return started.ID, err
+}
+
+// finished waits for an execution's end.
+func (s *server) finished(ctx context.Context, id string) (e execution, err error) {
+	err = poll(ctx, 50*time.Millisecond, func() (bool, error) {
+		err := s.call(ctx, http.MethodGet, "/executions/"+id, nil, &e)
+		return !e.FinishedAt.IsZero(), err
+	})
+	return e, err
 }
 
 // follow reads the lines of an execution until it has ended. A line that is

@@ -43,6 +43,10 @@ var scenarios = []scenario{
 	{"live", 2 * time.Minute, live},
 	{"tree", 5 * time.Minute, tree},
 	{"workers", 5 * time.Minute, workers},
+	{"live-large", 10 * time.Minute, liveLarge},
+	{"live-fast", 5 * time.Minute, liveFast},
+	{"live-drops", 10 * time.Minute, liveDrops},
+	{"live-viewers", 5 * time.Minute, liveViewers},
 }
 
 // bench is one run of this program.
@@ -65,6 +69,9 @@ func (b *bench) pick(full, quick int) int {
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == bareCommand {
 		os.Exit(bareMain(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == paceCommand {
+		os.Exit(paceMain(os.Args[2:]))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

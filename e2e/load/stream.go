@@ -19,6 +19,7 @@ type stream struct {
 	answer io.ReadCloser
 	body   *bufio.Reader // of the answer
 	stop   func() bool
+	id     string // of the last event that came whole
 }
 
 // listen opens GET /events with a query, and returns when the server has begun
@@ -79,6 +80,7 @@ func (st *stream) close() {
 // next returns the next event that has data; io.EOF when the server has ended
 // the stream.
 func (st *stream) next() (event string, data []byte, err error) {
+	var id []byte
 	for {
 		line, err := st.body.ReadBytes('\n')
 		if err != nil {
@@ -87,7 +89,12 @@ func (st *stream) next() (event string, data []byte, err error) {
 		line = bytes.TrimSuffix(line, []byte("\n"))
 		switch field, value, _ := bytes.Cut(line, []byte(": ")); {
 		case len(line) == 0 && len(data) > 0:
+			if len(id) > 0 {
+				st.id = string(id)
+			}
 			return event, data, nil
+		case string(field) == "id":
+			id = value
 		case len(line) == 0:
 			event = ""
 		case string(field) == "event":

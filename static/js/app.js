@@ -423,5 +423,5 @@
     event.preventDefault();
   });
 
-  window.belfry = { duration, store, live, keepFocus };
+  window.belfry = { duration, store, live, toast, keepFocus };
 })();

@@ -3,155 +3,72 @@
 // Events: `execution` (the header as it is now), `output` (lines; one that the page has is replaced, so an open line goes on), `end` (the last
 // word; then the connection closes). An event's id is the cursor of what it brought: the browser sends it when it reconnects by itself, and we
 // send it when we have to.
-//
-// The DOM holds at most `most` lines without a gap among them. While the reader follows, lines leave at the top; while not, nothing on the
-// screen moves: lines are added below as long as there is room, then only counted. `attached` says that the newest line is in the DOM.
-//
-// One line may stand for those that the output limit cut out: from its number (data-n) to data-to.
 (() => {
   "use strict";
 
-  const most = 2000;
-  const step = 500;
   const $ = (id) => document.getElementById(id);
-  const { store, live } = window.belfry;
-  const log = $("log"), lines = $("lines"), pill = $("log-pill"), earlier = $("log-earlier"), later = $("log-later");
+  const { live, lines: view, search, toast } = window.belfry;
+  const { said } = view;
+  const log = $("log"), lines = $("lines"), pill = $("log-pill");
 
-  const numberOf = (el) => (el ? +el.dataset.n : 0);
-  const first = () => numberOf(lines.firstElementChild);
-  const lastOf = (el) => (el ? +(el.dataset.to || el.dataset.n) : 0);
-  const last = () => lastOf(lines.lastElementChild);
-  const holds = (el, range) => range !== null && lastOf(el) >= range[0] && numberOf(el) <= range[1];
-  const find = (n) => $("L" + n) || [$("cut")].find((el) => el && holds(el, [n, n]));
-  const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 24;
-
-  let newest = last();
-  let attached = true;
-  let seen = newest; // the newest line when following stopped
   let ended = $("execution").dataset.final !== undefined;
-  let following = false;
-  let loading = null; // a promise while lines are being fetched
-
-  // Timestamps and wrapping
-
-  let time = store.get("log.time") || "off";
-  const start = () => +$("execution").dataset.start;
-  const two = (n) => String(n).padStart(2, "0");
-  const three = (n) => String(n).padStart(3, "0");
-
-  function stamp(t) {
-    switch (time) {
-      case "elapsed": {
-        const ms = Math.max(t - start(), 0), s = Math.floor(ms / 1000);
-        return `+${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}.${three(ms % 1000)}`;
-      }
-      case "local": {
-        const d = new Date(t);
-        return `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}.${three(d.getMilliseconds())}`;
-      }
-      case "utc":
-        return new Date(t).toISOString().slice(11);
-      default:
-        return "";
-    }
-  }
-
-  function dress(el) {
-    if (time === "off" || !el.dataset.t) el.removeAttribute("data-ts");
-    else el.dataset.ts = stamp(+el.dataset.t);
-    el.classList.toggle("picked", holds(el, picked));
-  }
-
-  $("log-time").value = time;
-  $("log-time").addEventListener("change", (event) => {
-    time = event.target.value;
-    store.set("log.time", time);
-    hold(() => { for (const el of lines.children) dress(el); });
-  });
-
-  function wrap(on) {
-    hold(() => log.toggleAttribute("data-wrap", on));
-    $("log-wrap").setAttribute("aria-pressed", on);
-  }
-  $("log-wrap").addEventListener("click", () => {
-    const on = !log.hasAttribute("data-wrap");
-    store.set("log.wrap", on ? "1" : "");
-    wrap(on);
-  });
-
-  // hold changes the DOM and leaves the line at the top of the view where it is.
-  function hold(change) {
-    if (following) {
-      change();
-      toEnd();
-      return;
-    }
-    const top = log.getBoundingClientRect().top;
-    let mark = null;
-    for (const el of lines.children) {
-      if (el.getBoundingClientRect().bottom > top) { mark = el; break; }
-    }
-    const before = mark?.getBoundingClientRect().top;
-    change();
-    if (mark?.isConnected) log.scrollTop += mark.getBoundingClientRect().top - before;
-    position = log.scrollTop;
-  }
+  let seen = view.source.total; // rows that there were when following stopped
 
   // Following
 
-  let position = log.scrollTop;
-  function toEnd() {
-    log.scrollTop = log.scrollHeight;
-    position = log.scrollTop;
-  }
-
   function show() {
-    const n = newest - seen;
-    pill.hidden = following || n <= 0;
-    pill.querySelector("span").textContent = n === 1 ? "1 new line" : `${n.toLocaleString("en")} new lines`;
-    earlier.hidden = first() <= 1;
-    later.hidden = attached;
-    $("log-follow").setAttribute("aria-pressed", following);
-    $("log-empty").hidden = lines.childElementCount > 0;
+    const n = view.source.total - seen;
+    pill.hidden = view.following || n <= 0;
+    const words = n === 1 ? "1 new line" : `${n.toLocaleString("en")} new lines`;
+    const text = pill.querySelector("span");
+    if (text.textContent !== words) text.textContent = words;
+    $("log-follow").setAttribute("aria-pressed", view.following);
+    $("log-empty").hidden = lines.childElementCount > 0 || view.source !== view.all;
   }
 
   function pause() {
-    if (!following) return;
-    following = false;
-    seen = newest;
+    if (!view.following) return;
+    view.following = false;
+    seen = view.source.total;
     show();
   }
 
   async function follow() {
-    if (!attached && !(await load(Math.max(1, newest - most + 1), most, "replace"))) return;
-    following = !ended;
-    seen = newest;
+    if (!(await view.showEnd())) return;
+    view.following = !ended;
+    seen = view.source.total;
     show();
-    toEnd();
+    view.toEnd();
   }
 
   log.addEventListener("scroll", () => {
-    const up = log.scrollTop < position - 1;
-    position = log.scrollTop;
-    if (following && up && !atEnd()) pause();
-    else if (!following && !up && atEnd() && attached) {
-      if (ended) { seen = newest; show(); } else follow();
+    const up = log.scrollTop < view.position - 1;
+    view.position = log.scrollTop;
+    if (view.following && up && !view.atEnd()) pause();
+    else if (!view.following && !up && view.atEnd() && view.attached()) {
+      if (ended) { seen = view.source.total; show(); } else follow();
     }
   }, { passive: true });
   document.addEventListener("selectionchange", () => {
     const selection = getSelection();
-    if (following && !selection.isCollapsed && lines.contains(selection.anchorNode)) pause();
+    if (view.following && !selection.isCollapsed && lines.contains(selection.anchorNode)) pause();
   });
   pill.addEventListener("click", () => { follow(); log.focus({ preventScroll: true }); });
-  $("log-follow").addEventListener("click", () => (following ? pause() : follow()));
+  $("log-follow").addEventListener("click", () => (view.following ? pause() : follow()));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog[open]")) return;
-    if (event.key !== "End" && event.key !== "f") return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, select, textarea, dialog[open]")) return;
+    switch (event.key) {
+      case "End": case "f": follow(); break;
+      case "g": $("log-goto").focus(); break;
+      case "n": search.next(); break;
+      case "N": search.previous(); break;
+      default: return;
+    }
     event.preventDefault();
-    follow();
   });
 
-  // Lines that come
+  // Lines that come, at most ten times a second
 
   let queue = [];
   let flushed = 0;
@@ -159,127 +76,23 @@
 
   function arrive(html) {
     queue.push(html);
-    if (timer) return;
-    timer = setTimeout(flush, Math.max(0, flushed + 100 - performance.now()));
-  }
-
-  function parse(html) {
-    const box = document.createElement("template");
-    box.innerHTML = html;
-    return [...box.content.children];
+    if (!timer) timer = setTimeout(flush, Math.max(0, flushed + 100 - performance.now()));
   }
 
   function flush() {
     timer = 0;
-    if (loading) { // what is being fetched has to be in its place first
-      timer = setTimeout(flush, 50);
-      return;
-    }
     flushed = performance.now();
-    let fresh = parse(queue.join(""));
+    const html = queue.join("");
     queue = [];
-    if (following && fresh.length > most) {
-      newest = Math.max(newest, lastOf(fresh.at(-1)));
-      fresh = fresh.slice(-most);
-      lines.replaceChildren();
-      attached = true;
-    }
-    for (const el of fresh) put(el);
-    if (following) {
-      while (lines.childElementCount > most) lines.firstElementChild.remove();
-      seen = newest;
-    }
+    view.arrive(html);
+    if (view.following) seen = view.source.total;
     show();
-    if (following) toEnd(); // last: what show() puts above the lines moves them
+    if (!ended) $("log-size").textContent = view.all.total === 1 ? "1 line" : `${view.all.total.toLocaleString("en")} lines`;
+    search.grown();
   }
 
-  function put(el) {
-    const n = +el.dataset.n;
-    newest = Math.max(newest, lastOf(el));
-    if (el.dataset.to && last() >= n) {
-      // Lines that the page has, or was about to get, were cut out. Who reads them keeps them, and what follows is fetched when it is wanted.
-      if (!following) {
-        attached = attached && last() >= newest;
-        return;
-      }
-      for (const old of [...lines.children]) if (holds(old, [n, lastOf(el)])) old.remove();
-      if (last() >= n) return;
-    }
-    const old = $(el.id);
-    if (old) {
-      if (old.innerHTML === el.innerHTML && old.dataset.open === el.dataset.open) return;
-      dress(el);
-      old.replaceWith(el);
-      return;
-    }
-    const end = last();
-    if (end && n < end) return; // left at the top long ago
-    if (!attached || (end && n !== end + 1 && !following) || (!following && lines.childElementCount >= most)) {
-      attached = false;
-      return;
-    }
-    if (end && n !== end + 1) lines.replaceChildren(); // never a gap within
-    dress(el);
-    lines.append(el);
-  }
+  // Addresses of lines: #L120 and #L120-L140
 
-  // Lines that are fetched
-
-  // One at a time. Somebody who wants to be elsewhere waits for what is under way; more of the same does not.
-  async function load(from, count, where) {
-    if (count <= 0 || (loading && where !== "replace")) return false;
-    while (loading) await loading;
-    loading = fetchLines(from, count, where);
-    return loading;
-  }
-
-  async function fetchLines(from, count, where) {
-    log.setAttribute("aria-busy", "true");
-    try {
-      const answer = await fetch(`${log.dataset.lines}?from=${from}&count=${count}`, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
-      if (!answer.ok) throw new Error(answer.status);
-      const got = parse(await answer.text()).filter((el) => el.classList.contains("ln"));
-      if (!got.length) return false;
-      got.forEach(dress);
-      hold(() => {
-        if (where === "replace") lines.replaceChildren(...got);
-        else if (where === "before") lines.prepend(...got.filter((el) => +el.dataset.n < first()));
-        else lines.append(...got.filter((el) => lastOf(el) > last()));
-        while (lines.childElementCount > most) (where === "before" ? lines.lastElementChild : lines.firstElementChild).remove();
-      });
-      newest = Math.max(newest, last());
-      attached = last() >= newest;
-      return true;
-    } catch {
-      said("Lines could not be loaded. Try again.");
-      return false;
-    } finally {
-      loading = null;
-      log.removeAttribute("aria-busy");
-      show();
-    }
-  }
-
-  // What was cut out takes one line: with it alone, the button would stay in view and load nothing more.
-  const loadEarlier = async () => {
-    pause();
-    const before = () => load(Math.max(1, first() - step), Math.min(step, first() - 1), "before");
-    return (await before()) && (lines.firstElementChild.id !== "cut" || before());
-  };
-  const loadLater = () => load(last() + 1, step, "after");
-  earlier.addEventListener("click", loadEarlier);
-  later.addEventListener("click", loadLater);
-  const watch = new IntersectionObserver((entries) => {
-    for (const entry of entries) {
-      if (!entry.isIntersecting || loading || following || lines.childElementCount === 0) continue;
-      if (entry.target === earlier) loadEarlier();
-      else loadLater();
-    }
-  }, { root: log, rootMargin: "200px" });
-
-  // Anchors: #L120 and #L120-L140
-
-  let picked = null;
   function fromHash() {
     const match = /^#L(\d{1,12})(?:-L(\d{1,12}))?$/.exec(location.hash);
     if (!match) return null;
@@ -287,24 +100,27 @@
     return [Math.min(a, b), Math.max(a, b)];
   }
 
-  function mark() {
-    for (const el of lines.children) el.classList.toggle("picked", holds(el, picked));
+  function pick(range) {
+    view.pick(range);
+    $("log-picked").hidden = !range;
+    if (!range) return;
+    $("log-picked-words").textContent = range[0] === range[1] ? `Line ${range[0].toLocaleString("en")}` : `Lines ${range[0].toLocaleString("en")} to ${range[1].toLocaleString("en")}`;
+  }
+
+  /** Shows a line, in all of the output if it is not among what is shown. */
+  async function showLine(n) {
+    pause();
+    if (view.source !== view.all && !view.find(n)) search.showAll();
+    return view.source === view.all ? view.show(n) : view.show(view.source.first(view.find(n)));
   }
 
   async function jump() {
-    picked = fromHash();
-    mark();
-    if (!picked) return false;
-    pause();
-    if (!find(picked[0])) {
-      if (!(await load(Math.max(1, picked[0] - 200), step * 2, "replace"))) return false;
-    }
-    const el = find(picked[0]);
-    if (!el) return false;
-    mark();
-    log.scrollTop += el.getBoundingClientRect().top - log.getBoundingClientRect().top - log.clientHeight / 3;
-    position = log.scrollTop;
-    return true;
+    const range = fromHash();
+    pick(range);
+    if (!range || (range[0] > view.all.total && !view.find(range[0]))) return false;
+    const row = await showLine(range[0]);
+    pick(range);
+    return row !== null;
   }
   addEventListener("hashchange", jump);
 
@@ -312,12 +128,47 @@
     const number = event.target.closest("a.no");
     if (!number || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    const n = +number.parentElement.dataset.n;
-    picked = event.shiftKey && picked ? [Math.min(picked[0], n), Math.max(picked[0], n)] : [n, n];
-    history.replaceState(null, "", picked[0] === picked[1] ? `#L${n}` : `#L${picked[0]}-L${picked[1]}`);
+    const n = view.numberOf(number.parentElement);
+    const range = event.shiftKey && view.picked ? [Math.min(view.picked[0], n), Math.max(view.picked[1], n)] : [n, n];
+    history.replaceState(history.state, "", range[0] === range[1] ? `#L${n}` : `#L${range[0]}-L${range[1]}`);
     getSelection().removeAllRanges();
     pause();
-    mark();
+    pick(range);
+  });
+
+  $("log-goto").addEventListener("keydown", async (event) => {
+    if (event.key === "Escape") log.focus({ preventScroll: true });
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    const n = Math.max(1, Math.min(Math.floor(+event.target.value) || 1, view.all.total));
+    event.target.value = n;
+    history.replaceState(history.state, "", `#L${n}`);
+    await jump();
+  });
+
+  async function copy(text, what) {
+    try {
+      await navigator.clipboard.writeText(text);
+      toast("good", `${what} copied`);
+    } catch {
+      toast("info", "The browser does not let pages copy here. Use the address bar.");
+    }
+  }
+
+  $("log-share").addEventListener("click", () => copy(location.href, "Link"));
+  $("log-copy").addEventListener("click", async () => {
+    const [from, to] = view.picked;
+    const count = Math.min(to - from + 1, 2000);
+    const answer = await fetch(`${log.dataset.lines}?from=${from}&count=${count}`, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
+    if (!answer.ok) return toast("error", "Lines could not be loaded. Try again.");
+    const box = document.createElement("template");
+    box.innerHTML = await answer.text();
+    copy([...box.content.querySelectorAll(".tt")].map((el) => el.textContent).join("\n") + "\n", count === 1 ? "Line" : `${count.toLocaleString("en")} lines`);
+  });
+  $("log-unpick").addEventListener("click", () => {
+    history.replaceState(history.state, "", location.pathname + location.search);
+    pick(null);
+    log.focus({ preventScroll: true });
   });
 
   // The connection
@@ -363,35 +214,39 @@
 
   function end(html) {
     source.close();
+    const followed = view.following;
+    ended = true;
     if (queue.length) {
       clearTimeout(timer);
       flush();
     }
-    const followed = following;
-    ended = true;
-    following = false;
-    seen = newest;
-    $("log-end").replaceChildren(...parse(html));
+    view.following = false;
+    seen = followed ? view.source.total : seen;
+    view.hold(() => {
+      const box = document.createElement("template");
+      box.innerHTML = html;
+      $("log-end").replaceChildren(...box.content.children);
+    });
     const note = $("end");
     name(note?.dataset.title, note?.dataset.icon);
     said(note?.querySelector(".end-words")?.textContent ?? "Ended");
-    if (followed) toEnd();
+    if (followed) view.toEnd();
     show();
     live("ended");
   }
 
-  function said(text) { $("log-said").textContent = text; }
-
-  if (store.get("log.wrap")) wrap(true);
-  if (time !== "off") for (const el of lines.children) dress(el);
   (async () => {
-    if (!(await jump())) {
-      following = !ended;
-      toEnd();
+    search.begin({ pause, show, showLine, isEnded: () => ended });
+    const jumped = await jump();
+    if (!jumped && !(await search.resume())) {
+      if (view.source === view.all) {
+        view.following = !ended;
+        await view.showEnd();
+        view.toEnd();
+      }
     }
+    seen = view.source.total;
     show();
-    watch.observe(earlier);
-    watch.observe(later);
     if (!ended) connect();
   })();
 })();
