@@ -5,7 +5,7 @@ test('who changed what is found, with what it was before, and taken away as a fi
   await api.createJob({ name, notes: 'as it was' }, 'echo <b>one</b>')
   await page.goto(`/jobs/${name}/edit`)
   await page.getByLabel('Notes', { exact: true }).fill('as it is')
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByRole('button', { name: 'Disable' }).click()
   await expect(page.getByRole('button', { name: 'Enable' })).toBeVisible()
 

@@ -22,7 +22,7 @@ test('a job class is declared, a job of it made and run, and the class deleted @
   await expect(page.getByText(`Made the job class ${name}.`)).toBeVisible()
   await expect(page).toHaveURL(`/settings/classes/${name}`)
   await field(page, 'Notes').fill('Says it.')
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByRole('link', { name: 'All job classes' }).click()
   const row = page.getByRole('row').filter({ hasText: name })
   await expect(row).toContainText('What to say, How often')

@@ -24,6 +24,7 @@ test('jobs of a Dkron are looked at, taken over, run, and taken over again witho
   await page.goto('/jobs')
   await page.getByRole('link', { name: 'Import', exact: true }).click()
   await expect(page.getByRole('heading', { name: 'Import jobs' })).toBeVisible()
+  await page.getByRole('combobox', { name: 'System' }).selectOption('dkron')
   await page.getByRole('button', { name: 'Preview' }).click()
   await expect(page.getByLabel('File', { exact: true })).toHaveAccessibleDescription(/is required/)
 
@@ -53,6 +54,7 @@ test('jobs of a Dkron are looked at, taken over, run, and taken over again witho
   await expect(page.getByRole('main')).toContainText('taken 1 over')
 
   await page.goto('/jobs/import')
+  await page.getByRole('combobox', { name: 'System' }).selectOption('dkron')
   await page.getByLabel('Or its text').fill(dump)
   await page.getByRole('button', { name: 'Preview' }).click()
   await expect(page.getByText('3 stay as they are, 1 refused, there is nothing to import.')).toBeVisible()
@@ -62,6 +64,7 @@ test('jobs of a Dkron are looked at, taken over, run, and taken over again witho
 test('the page of an import can be used by everybody, and a job that cannot run here says why', async ({ adminPage: page, api, unique }) => {
   const kafka = unique('kafka')
   await page.goto('/jobs/import')
+  await page.getByRole('combobox', { name: 'System' }).selectOption('dkron')
   await expectUsable(page)
   await page.getByLabel('Or its text').fill(JSON.stringify([job(kafka, { executor: 'kafka' }), job(unique('x'), { schedule: '* * * * *' })]))
   await page.getByRole('button', { name: 'Preview' }).click()
@@ -76,7 +79,7 @@ test('the page of an import can be used by everybody, and a job that cannot run 
   // Changing something else leaves what it was.
   await page.goto(`/jobs/${kafka}/edit`)
   await page.getByLabel('Notes').fill('to be moved')
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page.getByText(`Saved ${kafka}.`)).toBeVisible()
   expect(await api.job(kafka)).toMatchObject({ executor: 'unsupported', notes: 'to be moved', config: { executor: 'kafka' } })
 })
@@ -87,4 +90,30 @@ test('who may not edit may not import', async ({ pageOf }) => {
   await expect(page.getByRole('link', { name: 'Import', exact: true })).toHaveCount(0)
   await page.goto('/jobs/import')
   await expect(page.getByText('You may not do that')).toBeVisible()
+})
+
+test('a crontab is looked at field by field, taken over, and exported as YAML that changes nothing @nojs', async ({ adminPage: page, unique }) => {
+  const name = unique('cron')
+  await page.goto('/jobs/import')
+  await page.getByRole('combobox', { name: 'System' }).selectOption('crontab')
+  await page.getByLabel('Or its text').fill(`MAILTO=ops@example.com\n# Every night.\n30 2 * * *  /opt/${name} --all`)
+  await page.getByRole('button', { name: 'Preview' }).click()
+  await expect(page.getByText('1 would be made.')).toBeVisible()
+  await expect(page.getByText('Its output was mailed to ops@example.com')).toBeVisible()
+  await page.getByText(/^\d fields$/).click()
+  await expect(page.getByRole('definition').filter({ hasText: 'Every night.' })).toBeVisible()
+  await page.getByRole('button', { name: 'Import 1 job' }).click()
+  await expect(page.getByText('Imported: 1 made')).toBeVisible()
+
+  const yaml = await (await page.request.get(`/jobs/export?q=${name}`)).text()
+  expect(yaml).toContain(`command: /opt/${name} --all`)
+  await page.goto('/jobs/import')
+  await page.getByRole('combobox', { name: 'System' }).selectOption('belfry')
+  await page.getByLabel('Or its text').fill(yaml)
+  await page.getByRole('button', { name: 'Preview' }).click()
+  await expect(page.getByText('1 stay as they are, there is nothing to import.')).toBeVisible()
+  await page.getByLabel('Or its text').fill(yaml.replace('--all', '--some'))
+  await page.getByRole('button', { name: 'Preview' }).click()
+  await page.getByText('1 field', { exact: true }).click()
+  await expect(page.getByRole('definition')).toContainText([`/opt/${name} --all`])
 })

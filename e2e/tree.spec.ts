@@ -129,6 +129,6 @@ test('a job waits for what it depends on, and cannot wait for itself', async ({ 
   await expect(page.getByRole('region', { name: 'Job', exact: true })).toContainText('waits for 1 that it depends on')
   await page.goto(`/tree/${first}`)
   await page.getByLabel('Depends on').fill(String(then))
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page.getByText('cannot end before it does')).toBeVisible()
 })

@@ -147,13 +147,16 @@ func (s *Server) bulkExecutions(c echo.Context) error {
 	return s.bulkDone(c, "/executions", map[string]string{"stop": "Stopping", "retry": "Queued another attempt of", "acknowledge": "Acknowledged"}[in.Action], "execution", out)
 }
 
-// refuseBulk says on the list that nothing was chosen.
+// refuseBulk says on the list, whose address is to, that nothing was chosen.
 func (s *Server) refuseBulk(c echo.Context, to string, err error) error {
 	if form(c.Request()) != asPage || scheduler.CodeOf(err) != scheduler.CodeInvalid {
 		return err
 	}
 	s.setFlash(c, views.Flash{Kind: views.FlashError, Text: "Nothing was done: " + sentence(explain(err)) + "."})
-	return c.Redirect(http.StatusSeeOther, localPath(localPart(c.Request().Referer())))
+	if from := c.Request().Referer(); from != "" {
+		to = localPath(localPart(from)) // with the filters it had
+	}
+	return c.Redirect(http.StatusSeeOther, to)
 }
 
 // bulkDone says how it went, on the list that it came from.

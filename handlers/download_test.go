@@ -55,7 +55,7 @@ func TestOtherFormsOfAnOutput(t *testing.T) {
 				t.Errorf("HEAD %s: %v", as, rec.Header())
 			}
 		}
-		w.server.marks = markTable{}
+		w.server.marks = &markTable{}
 	}
 	w.expect(http.StatusBadRequest, ask{path: path + "?as=pdf", as: scheduler.Viewer})
 }

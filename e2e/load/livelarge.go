@@ -49,7 +49,7 @@ func liveLarge(ctx context.Context, b *bench) error {
 		return err
 	}
 	r.check("memory for one viewer, at most", fmt.Sprintf("%s (%s before)", mb(peak-before.pss), mb(before.pss)), "8 MB", peak-before.pss <= 8<<20)
-	return largeDownloads(ctx, b, s, path, size)
+	return largeDownloads(ctx, b, s, path)
 }
 
 // watched returns the most memory that the server had during fn.
@@ -158,7 +158,7 @@ func largeSearches(ctx context.Context, b *bench, s *server, path string, lines 
 	return nil
 }
 
-func largeDownloads(ctx context.Context, b *bench, s *server, path string, size int64) error {
+func largeDownloads(ctx context.Context, b *bench, s *server, path string) error {
 	for _, as := range []string{"raw", "text", "gzip"} {
 		_, took, n, err := s.timed(ctx, path+"/output?as="+as, "*/*", "")
 		if err != nil {
