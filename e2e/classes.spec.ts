@@ -41,7 +41,7 @@ test('a job class is declared, a job of it made and run, and the class deleted @
   await page.locator('#f-config-class').fill(name)
   await page.getByRole('button', { name: 'Create job' }).click()
   await expect(page).toHaveURL(`/jobs/${job}`)
-  await expect(page.getByText(name).first()).toBeVisible()
+  await expect(page.getByText(name).filter({ visible: true }).first()).toBeVisible()
   const id = await api.run(job)
   await api.reaches(id, 'succeeded')
   await page.goto(`/executions/${id}`)
