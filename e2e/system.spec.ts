@@ -3,7 +3,7 @@ import { expect, expectUsable, logIn, password, test } from './harness/test.ts'
 test('the system says how it is, and is backed up @nojs', async ({ adminPage: page }) => {
   await page.goto('/settings/system')
   const health = page.getByRole('region', { name: 'Health' })
-  await expect(health).toContainText(/Database\s*\d+ KiB\s*SQLite/)
+  await expect(health).toContainText(/Database\s*[\d.]+ [KM]iB\s*SQLite/)
   await expect(page.getByRole('region', { name: 'Started with' })).toContainText('slots')
   await page.getByRole('button', { name: 'Back up now' }).click()
   await expect(page.getByText(/Copied the database to .*\/backups\/belfry-.*\.db, .*, and checked the copy\./)).toBeVisible()
