@@ -107,19 +107,14 @@ func (s *Server) nowActive(ctx context.Context, p *views.NowProps) (err error) {
 	return err
 }
 
-// oldestFirst lists the oldest executions in a state: lists come newest first,
-// so these are the last.
+// oldestFirst lists the oldest executions in a state.
 func (s *Server) oldestFirst(ctx context.Context, state scheduler.State) ([]views.ExecutionRowProps, int64, error) {
-	f := scheduler.ExecutionFilter{States: []scheduler.State{state}, Limit: nowRows}
-	list, total, err := s.Store.ListExecutions(ctx, f)
-	if err == nil && total.N > nowRows {
-		f.Offset = int(total.N) - nowRows
-		list, total, err = s.Store.ListExecutions(ctx, f)
-	}
+	list, total, err := s.Store.ListExecutions(ctx, scheduler.ExecutionFilter{
+		States: []scheduler.State{state}, Sort: "queued", Limit: nowRows,
+	})
 	if err != nil {
 		return nil, 0, err
 	}
-	slices.Reverse(list)
 	rows, err := s.executionRows(ctx, list)
 	return rows, total.N, err
 }

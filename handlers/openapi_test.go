@@ -97,6 +97,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{method: "DELETE", path: "/jobs/made"}, 409},
 		{ask{method: "DELETE", path: "/jobs/made?force=true"}, 204},
 		{ask{path: "/executions?job=one&state=queued,succeeded&limit=5"}, 200},
+		{ask{path: "/executions?sort=queued"}, 200},
 		{ask{path: "/executions?state=unknown"}, 400},
 		{ask{path: "/executions/" + running.ID}, 200},
 		{ask{path: "/executions/" + queued}, 200},

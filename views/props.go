@@ -282,6 +282,7 @@ type ExecutionQuery struct {
 	Exit    string // as typed
 	From    string
 	To      string
+	Sort    string
 	Limit   int
 	Offset  int
 }
