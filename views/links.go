@@ -104,6 +104,20 @@ func (q JobQuery) narrowed() bool {
 	return q.Q != "" || q.State != "" || q.Enabled != "" || q.Executor != "" || q.Tag != "" || q.Origin != "" || len(q.Metadata) > 0
 }
 
+func (q WorkerQuery) path() string {
+	return query("/workers", "q", q.Q, "state", q.State, "tag", q.Tag, "sort", q.Sort)
+}
+
+func (q WorkerQuery) sorted(by string) string {
+	if q.Sort == by || q.Sort == "" && by == "name" {
+		by = "-" + by
+	}
+	q.Sort = by
+	return q.path()
+}
+
+func (q WorkerQuery) narrowed() bool { return q.Q != "" || q.State != "" || q.Tag != "" }
+
 func (q ExecutionQuery) path(offset int) string {
 	return query("/executions", "job", q.Job, "state", q.State, "trigger", q.Trigger, "worker", q.Worker, "exit_code", q.Exit,
 		"from", q.From, "to", q.To, "sort", q.Sort, "limit", atoi0(q.Limit), "offset", atoi0(offset))

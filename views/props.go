@@ -344,6 +344,7 @@ type UserRow struct {
 // of that user instead (role, password).
 type UsersProps struct {
 	Page
+	Q       string // part of the names that are shown
 	Users   []UserRow
 	Values  map[string]string
 	Errors  map[string]string
@@ -362,6 +363,7 @@ type TokenRow struct {
 // expires (days, empty for never).
 type TokensProps struct {
 	Page
+	Q          string // part of the names, or of their owners', that are shown
 	Tokens     []TokenRow
 	Values     map[string]string
 	Errors     map[string]string
@@ -376,10 +378,19 @@ type WorkerRow struct {
 	Withheld int // jobs that it does not get any more
 }
 
+// WorkerQuery is the workers page's filter as the URL has it.
+type WorkerQuery struct {
+	Q     string // part of the name, system, version or address
+	State string
+	Tag   string
+	Sort  string
+}
+
 // WorkersProps are the workers' page's. Command is set once, in the answer that
 // made the token named TokenName. Values and Errors: name.
 type WorkersProps struct {
 	Page
+	Query       WorkerQuery
 	Workers     []WorkerRow
 	Withholding bool
 	Tokens      []scheduler.WorkerToken
