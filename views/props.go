@@ -156,7 +156,10 @@ type NowProps struct {
 	Pause PauseProps // of everything
 
 	Jobs        int64 // how many jobs there are; 0 shows the welcome
-	Busy, Slots int   // of this server's worker; Slots 0 hides them
+	Busy, Slots int   // of all workers that are online; Slots 0 hides them
+
+	Workers      []scheduler.Worker // that are there or lost, the fullest first
+	WorkersTotal int                // when Workers is cut
 }
 
 // AcknowledgedRow is a job that fails, and who has seen it.
