@@ -45,11 +45,15 @@ func (s *Store) Attempts(ctx context.Context, e scheduler.Execution) ([]schedule
 	return append(first, list...), err
 }
 
-// ListExecutions lists executions, newest first: of one job by due time and
-// attempt, of all by when they were queued.
+// ListExecutions lists executions, newest first unless f says otherwise: of one
+// job by due time and attempt, of all by when they were queued. CodeInvalid: there
+// is no such order.
 func (s *Store) ListExecutions(ctx context.Context, f scheduler.ExecutionFilter) ([]scheduler.Execution, scheduler.Total, error) {
 	limit, offset := page(f.Limit, f.Offset)
-	p := planExecutions(f)
+	p, err := planExecutions(f)
+	if err != nil {
+		return nil, scheduler.Total{}, err
+	}
 	list, err := executions(ctx, s.read, p.list(), append(p.args, limit, offset)...)
 	if err != nil {
 		return nil, scheduler.Total{}, err
@@ -75,12 +79,19 @@ type executionPlan struct {
 	simple   bool // only job and states: the counters know the total
 }
 
-func planExecutions(f scheduler.ExecutionFilter) executionPlan {
+// executionOrders are the directions behind scheduler.ExecutionSorts.
+var executionOrders = map[string]string{"": " DESC", "-queued": " DESC", "queued": ""}
+
+func planExecutions(f scheduler.ExecutionFilter) (executionPlan, error) {
+	direction, ok := executionOrders[f.Sort]
+	if !ok {
+		return executionPlan{}, scheduler.Invalid("sort", "executions cannot be ordered by %q", f.Sort)
+	}
 	var w where
-	p := executionPlan{order: "queued_at DESC, seq DESC", simple: f.Trigger == "" && f.Worker == "" && f.Exit == nil && f.From.IsZero() && f.To.IsZero()}
+	p := executionPlan{order: "queued_at" + direction + ", seq" + direction, simple: f.Trigger == "" && f.Worker == "" && f.Exit == nil && f.From.IsZero() && f.To.IsZero()}
 	if f.JobID != "" {
 		w.add("e.job = (SELECT num FROM jobs WHERE id = ?)", f.JobID)
-		p.order = "due_at DESC, attempt DESC"
+		p.order = "due_at" + direction + ", attempt" + direction
 	}
 	// Of one job the index by due time gives the order. The others must not look
 	// better to the planner: it would sort what they find.
@@ -123,7 +134,7 @@ func planExecutions(f scheduler.ExecutionFilter) executionPlan {
 	case len(p.branches) == 0: // only states that do not exist
 		branch("e.seq < 0")
 	}
-	return p
+	return p, nil
 }
 
 // wanted returns the valid states of a filter, once each.

@@ -102,6 +102,13 @@ func TestPlans(t *testing.T) {
 		{JobID: "j", Exit: code(7)},
 		{JobID: "j", Worker: "w"},
 		{JobID: "j", Trigger: scheduler.TriggerManual, From: at},
+		{Sort: "queued"},
+		{Sort: "queued", JobID: "j"},
+		{Sort: "queued", JobID: "j", States: states(scheduler.Failed, scheduler.Queued)},
+		{Sort: "queued", States: states(scheduler.Failed, scheduler.Lost, scheduler.Running)},
+		{Sort: "queued", Worker: "w", States: states(scheduler.Failed)},
+		{Sort: "queued", Trigger: scheduler.TriggerManual, From: at},
+		{Sort: "queued", Exit: code(7)},
 	} {
 		x.what = fmt.Sprintf("executions %+v", f)
 		if _, _, err := s.ListExecutions(ctx, f); err != nil {

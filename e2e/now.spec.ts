@@ -27,6 +27,7 @@ test('what runs says how long and how far, and can be stopped', async ({ adminPa
   await page.goto('/')
   const row = page.getByRole('region', { name: 'Running' }).getByRole('listitem').filter({ has: page.getByRole('link', { name, exact: true }) })
   await expect(row).toContainText('40 %')
+  await expect(page.getByRole('region', { name: 'Workers' }).getByRole('listitem').filter({ hasText: /[1-9]\d* of \d+ slots?/ }).first()).toBeVisible()
   await expectUsable(page, 'Now with something running')
   await row.getByRole('button', { name: 'Stop' }).click()
   await page.getByRole('dialog', { name: `Stop ${name}?` }).getByRole('button', { name: 'Stop' }).click()

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, expectUsable, test } from './harness/test.ts'
 import { secretOf, Worker } from './harness/worker.ts'
 
@@ -70,6 +71,19 @@ test('what a worker takes, when it sleeps, and what is withheld from it', async 
   const worker = new Worker(server.url, (await made.json()).secret, name, '--tags', `${tag},other`)
   await page.goto('/workers')
   await expect(page.getByRole('link', { name, exact: true })).toBeVisible()
+  const filters = page.getByRole('search', { name: 'Workers' })
+  await filters.getByLabel('Tag').fill(tag)
+  await filters.getByLabel('State').selectOption('Online')
+  await expect(page.getByRole('row').filter({ hasText: 'this server' })).toHaveCount(0)
+  await page.getByRole('link', { name: 'Last seen' }).click()
+  await expect(page).toHaveURL((url) => url.search === `?sort=seen&state=online&tag=${tag}`)
+  await expect(page.getByRole('columnheader', { name: 'Last seen' })).toHaveAttribute('aria-sort', 'ascending')
+  await expectUsable(page, 'workers that are filtered')
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'CSV' }).click()])
+  expect(readFileSync(await file.path(), 'utf8').trim().split('\r\n').map((line) => line.split(',')[0])).toEqual(['name', name])
+  await filters.getByLabel('Search').fill('no such worker')
+  await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible()
+  await expectUsable(page, 'no workers')
   await page.goto(`/workers/${name}`)
   await page.getByLabel('Rules').fill(`${tag}\nnonsense`)
   await page.getByLabel('Sleeps').fill('Mondays')

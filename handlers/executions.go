@@ -56,6 +56,7 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 	}
 	f.Trigger = scheduler.TriggerKind(q.OneOf("trigger", triggerKinds()...))
 	f.Worker = q.Text("worker")
+	f.Sort = q.OneOf("sort", bothWays(scheduler.ExecutionSorts)...)
 	f.Limit, f.Offset = q.Page(pageSize)
 	job := q.Text("job")
 	err := q.Err()
@@ -67,7 +68,7 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 	f.From, f.To = q.Time("from", zone), q.Time("to", zone)
 	asked := views.ExecutionQuery{
 		Job: job, State: joinStates(f.States), Trigger: string(f.Trigger), Worker: f.Worker,
-		Exit: q.Raw("exit_code"), From: q.Raw("from"), To: q.Raw("to"), Limit: f.Limit, Offset: f.Offset,
+		Exit: q.Raw("exit_code"), From: q.Raw("from"), To: q.Raw("to"), Sort: f.Sort, Limit: f.Limit, Offset: f.Offset,
 	}
 	program := form(c.Request()) == asJSON
 	if err == nil && program {

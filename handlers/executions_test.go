@@ -255,9 +255,21 @@ func TestNow(t *testing.T) {
 		Next   []dueForTest
 		Jobs   int
 		Slots  int
+
+		Workers      []loadOut
+		WorkersTotal int `json:"workers_total"`
 	}](t, w.expect(http.StatusOK, ask{path: "/", as: scheduler.Viewer}))
 	if len(got.Queued) != 1 || got.Queued[0].ID != id || got.Jobs != 2 || got.Slots != 6 || len(got.Next) != 1 || got.Next[0].Job != "soon" {
 		t.Errorf("%+v", got)
+	}
+	if len(got.Workers) != 2 || got.WorkersTotal != 2 || got.Workers[0].Name != "far" || got.Workers[0].State != "online" || got.Workers[0].Slots != 2 {
+		t.Errorf("the workers are %+v", got.Workers)
+	}
+	_, err := w.service.SetWorkerMode(t.Context(), scheduler.Server, "far", scheduler.WorkerDisconnected)
+	w.must(err)
+	page := w.expect(http.StatusOK, ask{path: "/", as: scheduler.Viewer}.page()).Body.String()
+	if !strings.Contains(page, `aria-label="Slots in use on `) || strings.Contains(page, "Slots in use on far") {
+		t.Errorf("the workers of the page are not the one that is there: %s", page)
 	}
 }
 

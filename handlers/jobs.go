@@ -50,17 +50,14 @@ func (s *Server) listJobs(c echo.Context) error {
 // jobFilter reads the filter of a list of jobs.
 func (s *Server) jobFilter(r *http.Request) (scheduler.JobFilter, views.JobQuery, error) {
 	q := httpkit.ReadQuery(r)
-	var sorts, states []string
-	for _, name := range scheduler.JobSorts {
-		sorts = append(sorts, name, "-"+name)
-	}
+	var states []string
 	for _, state := range scheduler.States {
 		states = append(states, string(state))
 	}
 	f := scheduler.JobFilter{
 		Query: q.Text("q"), Enabled: q.Bool("enabled"), Executor: q.OneOf("executor", s.Executors...),
 		Origin: scheduler.Origin(q.OneOf("origin", origins()...)),
-		State:  scheduler.State(q.OneOf("state", states...)), Sort: q.OneOf("sort", sorts...),
+		State:  scheduler.State(q.OneOf("state", states...)), Sort: q.OneOf("sort", bothWays(scheduler.JobSorts)...),
 		Tag: q.Text("tag"), Metadata: q.Below("metadata."),
 	}
 	f.Limit, f.Offset = q.Page(pageSize)
@@ -68,6 +65,15 @@ func (s *Server) jobFilter(r *http.Request) (scheduler.JobFilter, views.JobQuery
 		Q: f.Query, State: string(f.State), Enabled: q.Raw("enabled"), Executor: f.Executor, Sort: f.Sort,
 		Tag: f.Tag, Origin: string(f.Origin), Metadata: f.Metadata, Limit: f.Limit, Offset: f.Offset,
 	}, q.Err()
+}
+
+// bothWays are the values of "sort": each column, and with "-" descending.
+func bothWays(columns []string) []string {
+	var sorts []string
+	for _, name := range columns {
+		sorts = append(sorts, name, "-"+name)
+	}
+	return sorts
 }
 
 func origins() []string {

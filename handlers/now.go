@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -43,20 +44,30 @@ func (s *Server) nowPage(c echo.Context, status int, pause views.PauseProps) err
 	return respond(c, status, a)
 }
 
-func (s *Server) nowLoad(ctx context.Context, p *views.NowProps) (err error) {
-	p.Busy, p.Slots, err = s.load(ctx)
+// nowLoad is how busy the workers are that are there or should be, the fullest
+// first.
+func (s *Server) nowLoad(ctx context.Context, p *views.NowProps) error {
+	workers, err := s.Service.Workers(ctx)
+	p.Busy, p.Slots = load(workers)
+	for _, w := range workers {
+		if w.Mode != scheduler.WorkerDisconnected && w.Presence != scheduler.WorkerOffline {
+			p.Workers = append(p.Workers, w)
+		}
+	}
+	slices.SortStableFunc(p.Workers, func(a, b scheduler.Worker) int { return cmp.Compare(b.Used*max(a.Slots, 1), a.Used*max(b.Slots, 1)) })
+	p.WorkersTotal = len(p.Workers)
+	p.Workers = p.Workers[:min(nowRows, len(p.Workers))]
 	return err
 }
 
 // load adds up the slots of all workers that are there.
-func (s *Server) load(ctx context.Context) (busy, slots int, err error) {
-	workers, err := s.Service.Workers(ctx)
+func load(workers []scheduler.Worker) (busy, slots int) {
 	for _, w := range workers {
 		if w.Presence == scheduler.WorkerOnline {
 			busy, slots = busy+w.Used, slots+w.Slots
 		}
 	}
-	return busy, slots, err
+	return busy, slots
 }
 
 // nowFailing is what fails. What somebody has acknowledged is told apart until it
@@ -107,19 +118,14 @@ func (s *Server) nowActive(ctx context.Context, p *views.NowProps) (err error) {
 	return err
 }
 
-// oldestFirst lists the oldest executions in a state: lists come newest first,
-// so these are the last.
+// oldestFirst lists the oldest executions in a state.
 func (s *Server) oldestFirst(ctx context.Context, state scheduler.State) ([]views.ExecutionRowProps, int64, error) {
-	f := scheduler.ExecutionFilter{States: []scheduler.State{state}, Limit: nowRows}
-	list, total, err := s.Store.ListExecutions(ctx, f)
-	if err == nil && total.N > nowRows {
-		f.Offset = int(total.N) - nowRows
-		list, total, err = s.Store.ListExecutions(ctx, f)
-	}
+	list, total, err := s.Store.ListExecutions(ctx, scheduler.ExecutionFilter{
+		States: []scheduler.State{state}, Sort: "queued", Limit: nowRows,
+	})
 	if err != nil {
 		return nil, 0, err
 	}
-	slices.Reverse(list)
 	rows, err := s.executionRows(ctx, list)
 	return rows, total.N, err
 }
@@ -162,7 +168,18 @@ type nowOut struct {
 	Jobs         int64          `json:"jobs"`
 	Busy         int            `json:"busy"`
 	Slots        int            `json:"slots"`
+	Workers      []loadOut      `json:"workers"` // the fullest first
+	WorkersTotal int            `json:"workers_total"`
 	Version      string         `json:"version"`
+}
+
+type loadOut struct {
+	Name  string   `json:"name"`
+	State string   `json:"state"`
+	Used  int      `json:"used"`
+	Slots int      `json:"slots"`
+	Load  *float64 `json:"load"`
+	CPUs  *int     `json:"cpus"`
 }
 
 type ackOut struct {
@@ -188,7 +205,11 @@ func (s *Server) presentNow(p views.NowProps) nowOut {
 		Failing: []jobOut{}, Acknowledged: []ackOut{}, FailingTotal: p.FailingTotal, Next: []dueOut{}, Ended: []endedOut{},
 		Running: s.presentRows(p.Running), RunningTotal: p.RunningTotal,
 		Queued: s.presentRows(p.Queued), QueuedTotal: p.QueuedTotal,
-		Jobs: p.Jobs, Busy: p.Busy, Slots: p.Slots, Version: s.Version,
+		Jobs: p.Jobs, Busy: p.Busy, Slots: p.Slots, Workers: []loadOut{}, WorkersTotal: p.WorkersTotal, Version: s.Version,
+	}
+	for i := range p.Workers {
+		w := s.presentWorker(p.Workers[i], nil)
+		out.Workers = append(out.Workers, loadOut{w.Name, w.State, w.Used, w.Slots, w.Load, w.CPUs})
 	}
 	for _, r := range p.Failing {
 		out.Failing = append(out.Failing, s.presentJob(r.Job, r.Stats))

@@ -32,10 +32,11 @@ func (s *Server) showSystem(c echo.Context) error {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	p.Memory = int64(m.Sys - m.HeapReleased)
-	var err error
-	if p.Busy, p.Slots, err = s.load(c.Request().Context()); err != nil {
+	workers, err := s.Service.Workers(c.Request().Context())
+	if err != nil {
 		return err
 	}
+	p.Busy, p.Slots = load(workers)
 	if p.Database, err = s.Store.Size(c.Request().Context()); err != nil {
 		return err
 	}

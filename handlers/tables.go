@@ -2,11 +2,13 @@ package handlers
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"belfry/scheduler"
+	"belfry/views"
 )
 
 // Lists as tables, for spreadsheets: the columns of the pages, with times in RFC
@@ -67,6 +69,59 @@ func (s *Server) executionTable(list []scheduler.Execution) [][]string {
 			e.ID, e.JobName, string(e.State), e.Reason, strconv.Itoa(e.Attempt), string(e.Trigger.Kind), e.Trigger.By, e.Worker,
 			cell(e.DueAt), cell(e.QueuedAt), cell(e.StartedAt), cell(e.FinishedAt), took, code, e.Signal,
 		})
+	}
+	return rows
+}
+
+func workerTable(workers []workerOut) [][]string {
+	rows := [][]string{{
+		"name", "kind", "state", "used", "slots", "tags", "load", "cpus", "memory_free", "memory_total", "skew_ms", "version", "system", "address",
+		"connected_at", "seen_at", "withheld",
+	}}
+	for _, w := range workers {
+		var load string
+		if w.Load != nil {
+			load = strconv.FormatFloat(*w.Load, 'f', 2, 64)
+		}
+		var withheld []string
+		for _, f := range w.Failures {
+			if f.Withheld {
+				withheld = append(withheld, f.Job)
+			}
+		}
+		rows = append(rows, []string{
+			w.Name, w.Kind, w.State, strconv.Itoa(w.Used), strconv.Itoa(w.Slots), strings.Join(w.Tags, ", "), load, known(w.CPUs),
+			known(w.MemoryFree), known(w.MemoryTotal), strconv.FormatInt(w.SkewMS, 10), known(w.Version), known(w.System), known(w.Address),
+			cell(time.Time(w.ConnectedAt)), cell(time.Time(w.SeenAt)), strings.Join(withheld, ", "),
+		})
+	}
+	return rows
+}
+
+// known is a value as text, empty when there is none.
+func known[T any](v *T) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(*v)
+}
+
+func (s *Server) treeTable(list []views.TreeRow) [][]string {
+	rows := [][]string{{
+		"id", "parent", "kind", "title", "command", "state", "progress", "priority", "affinity", "worker", "started_at", "seconds", "total", "finished", "errors", "working",
+	}}
+	for i := range list {
+		j := s.presentTree(&list[i], nil)
+		row := []string{
+			strconv.FormatInt(j.ID, 10), strconv.FormatInt(j.Parent, 10), j.Kind, j.Title, j.Command, j.State, known(j.Done),
+			strconv.FormatInt(j.Priority, 10), j.Affinity, known(j.Worker), cell(time.Time(j.StartedAt)), seconds(list[i].Elapsed(s.Now())), "", "", "", "",
+		}
+		if sums := j.Sums; sums != nil {
+			for i, n := range []int64{sums.Total, sums.Finished, sums.Errors, sums.Working} {
+				row[12+i] = strconv.FormatInt(n, 10)
+			}
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

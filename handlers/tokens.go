@@ -51,7 +51,12 @@ func readToken(c echo.Context) (tokenIn, error) {
 }
 
 func (s *Server) listTokens(c echo.Context) error {
-	return s.tokensPage(c, http.StatusOK, views.TokensProps{})
+	q := httpkit.ReadQuery(c.Request())
+	props := views.TokensProps{Q: q.Text("q")}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	return s.tokensPage(c, http.StatusOK, props)
 }
 
 func (s *Server) tokensPage(c echo.Context, status int, props views.TokensProps) error {
@@ -73,6 +78,9 @@ func (s *Server) tokensPage(c echo.Context, status int, props views.TokensProps)
 	}
 	var items []tokenOut
 	for _, t := range tokens {
+		if !hasText(props.Q, t.Name, owner[t.UserID]) {
+			continue
+		}
 		items = append(items, presentToken(t, owner[t.UserID]))
 		props.Tokens = append(props.Tokens, views.TokenRow{Token: t, Owner: owner[t.UserID]})
 	}

@@ -181,7 +181,7 @@ func (s *Server) treePage(c echo.Context, status int, num int64, p views.TreePro
 		group := s.presentTree(p.At, p.DependsOn)
 		out.Group = &group
 	}
-	return respond(c, status, answer{page: views.TreePage(p), fragment: views.TreeTable(p), json: out})
+	return respond(c, status, answer{page: views.TreePage(p), fragment: views.TreeTable(p), json: out, file: "tree", table: func() [][]string { return s.treeTable(p.Rows) }})
 }
 
 // treeRows reads the list of a group.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -34,7 +35,12 @@ func (s *Server) showSettings(c echo.Context) error {
 }
 
 func (s *Server) listUsers(c echo.Context) error {
-	return s.usersPage(c, http.StatusOK, views.UsersProps{})
+	q := httpkit.ReadQuery(c.Request())
+	props := views.UsersProps{Q: q.Text("q")}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	return s.usersPage(c, http.StatusOK, props)
 }
 
 func (s *Server) usersPage(c echo.Context, status int, props views.UsersProps) error {
@@ -45,6 +51,7 @@ func (s *Server) usersPage(c echo.Context, status int, props views.UsersProps) e
 	if err != nil {
 		return err
 	}
+	users = slices.DeleteFunc(users, func(u scheduler.User) bool { return !hasText(props.Q, u.Name) })
 	var items []userOut
 	self := httpkit.Principal(c).UserID
 	for _, u := range users {

@@ -30,7 +30,11 @@ type WorkerService interface {
 }
 
 func (s *Server) listWorkers(c echo.Context) error {
-	return s.workersPage(c, http.StatusOK, views.WorkersProps{})
+	q, err := workerQuery(c.Request())
+	if err != nil {
+		return err
+	}
+	return s.workersPage(c, http.StatusOK, views.WorkersProps{Query: q})
 }
 
 // workersPage is the list, with what was typed into its forms. Tokens are for
@@ -44,7 +48,7 @@ func (s *Server) workersPage(c echo.Context, status int, props views.WorkersProp
 	props.Page = s.boardPage(c, "Workers", views.NavWorkers)
 	props.Withholding = s.Service.Withholding()
 	var items []workerOut
-	for _, w := range list {
+	for _, w := range selectWorkers(list, props.Query, props.Now) {
 		failures := s.Service.WorkerFailures(w.Name)
 		items = append(items, s.presentWorker(w, failures))
 		props.Workers = append(props.Workers, views.WorkerRow{Worker: w, Withheld: withheld(failures, props.Withholding)})
@@ -57,6 +61,7 @@ func (s *Server) workersPage(c echo.Context, status int, props views.WorkersProp
 	return respond(c, status, answer{
 		page: views.WorkersPage(props), fragment: views.WorkersBoard(props),
 		json: workersOut{listOf(items, scheduler.Total{N: int64(len(items))}), props.Withholding},
+		file: "workers", table: func() [][]string { return workerTable(items) },
 	})
 }
 

@@ -23,6 +23,9 @@ type JobFilter struct {
 // JobSorts are the columns that jobs can be ordered by.
 var JobSorts = []string{"name", "created", "updated"}
 
+// ExecutionSorts are the columns that executions can be ordered by.
+var ExecutionSorts = []string{"queued"}
+
 // ExecutionFilter selects executions, newest first (of one job: by due time and
 // attempt; of all: by when they were made).
 type ExecutionFilter struct {
@@ -33,6 +36,7 @@ type ExecutionFilter struct {
 	Exit    *int      // the code with which it ended; an HTTP job's is the status
 	From    time.Time // queued at or after; zero: no bound
 	To      time.Time // queued before; zero: no bound
+	Sort    string    // one of ExecutionSorts, "-" before it for descending; "" is "-queued"
 	Limit   int       // 1 to MaxPage
 	Offset  int
 }

@@ -109,8 +109,10 @@ func (w *Worker) hasTag(tag string) bool {
 	return slices.ContainsFunc(w.Rules, func(r []string) bool { return slices.Contains(r, tag) })
 }
 
-// Status says in one word how it is with the worker at now: disconnected, lost,
-// offline, draining, asleep or online.
+// WorkerStatuses are the words of Status.
+var WorkerStatuses = []string{"online", "draining", "asleep", "lost", "offline", "disconnected"}
+
+// Status says in one word how it is with the worker at now: one of WorkerStatuses.
 func (w *Worker) Status(now time.Time) string {
 	switch {
 	case w.Mode == WorkerDisconnected:

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -103,10 +104,39 @@ func (q JobQuery) narrowed() bool {
 	return q.Q != "" || q.State != "" || q.Enabled != "" || q.Executor != "" || q.Tag != "" || q.Origin != "" || len(q.Metadata) > 0
 }
 
+func (q WorkerQuery) path() string {
+	return query("/workers", "q", q.Q, "state", q.State, "tag", q.Tag, "sort", q.Sort)
+}
+
+func (q WorkerQuery) sorted(by string) string {
+	if q.Sort == by || q.Sort == "" && by == "name" {
+		by = "-" + by
+	}
+	q.Sort = by
+	return q.path()
+}
+
+func (q WorkerQuery) narrowed() bool { return q.Q != "" || q.State != "" || q.Tag != "" }
+
 func (q ExecutionQuery) path(offset int) string {
 	return query("/executions", "job", q.Job, "state", q.State, "trigger", q.Trigger, "worker", q.Worker, "exit_code", q.Exit,
-		"from", q.From, "to", q.To, "limit", atoi0(q.Limit), "offset", atoi0(offset))
+		"from", q.From, "to", q.To, "sort", q.Sort, "limit", atoi0(q.Limit), "offset", atoi0(offset))
 }
+
+// turned is the list in the other order.
+func (q ExecutionQuery) turned() string {
+	if q.oldestFirst() {
+		q.Sort = ""
+	} else {
+		q.Sort = "queued"
+	}
+	return q.path(0)
+}
+
+func (q ExecutionQuery) oldestFirst() bool { return q.Sort == "queued" }
+
+// order is Sort with its default.
+func (q ExecutionQuery) order() string { return cmp.Or(q.Sort, "-queued") }
 
 func (q ExecutionQuery) narrowed() bool {
 	return q.Job != "" || q.State != "" || q.Trigger != "" || q.Worker != "" || q.Exit != "" || q.From != "" || q.To != ""

@@ -156,7 +156,10 @@ type NowProps struct {
 	Pause PauseProps // of everything
 
 	Jobs        int64 // how many jobs there are; 0 shows the welcome
-	Busy, Slots int   // of this server's worker; Slots 0 hides them
+	Busy, Slots int   // of all workers that are online; Slots 0 hides them
+
+	Workers      []scheduler.Worker // that are there or lost, the fullest first
+	WorkersTotal int                // when Workers is cut
 }
 
 // AcknowledgedRow is a job that fails, and who has seen it.
@@ -282,6 +285,7 @@ type ExecutionQuery struct {
 	Exit    string // as typed
 	From    string
 	To      string
+	Sort    string
 	Limit   int
 	Offset  int
 }
@@ -343,6 +347,7 @@ type UserRow struct {
 // of that user instead (role, password).
 type UsersProps struct {
 	Page
+	Q       string // part of the names that are shown
 	Users   []UserRow
 	Values  map[string]string
 	Errors  map[string]string
@@ -361,6 +366,7 @@ type TokenRow struct {
 // expires (days, empty for never).
 type TokensProps struct {
 	Page
+	Q          string // part of the names, or of their owners', that are shown
 	Tokens     []TokenRow
 	Values     map[string]string
 	Errors     map[string]string
@@ -375,10 +381,19 @@ type WorkerRow struct {
 	Withheld int // jobs that it does not get any more
 }
 
+// WorkerQuery is the workers page's filter as the URL has it.
+type WorkerQuery struct {
+	Q     string // part of the name, system, version or address
+	State string
+	Tag   string
+	Sort  string
+}
+
 // WorkersProps are the workers' page's. Command is set once, in the answer that
 // made the token named TokenName. Values and Errors: name.
 type WorkersProps struct {
 	Page
+	Query       WorkerQuery
 	Workers     []WorkerRow
 	Withholding bool
 	Tokens      []scheduler.WorkerToken

@@ -191,7 +191,7 @@ func sampleNowProps() NowProps {
 	p := NowProps{
 		Page: samplePage("Now", NavNow), Failing: []JobRowProps{jobs[1], jobs[3]}, FailingTotal: 2,
 		Running: rows[:1], RunningTotal: 1, Queued: rows[1:2], QueuedTotal: 1,
-		Since: sampleNow.Add(-23 * time.Hour), Jobs: 6, Busy: 1, Slots: 4,
+		Since: sampleNow.Add(-23 * time.Hour), Jobs: 6, Busy: 1, Slots: 4, Workers: []scheduler.Worker{sampleWorkers().Workers[0].Worker, sampleWorkers().Workers[1].Worker}, WorkersTotal: 21,
 		Acknowledged: []AcknowledgedRow{{jobs[0], scheduler.Acknowledgement{Execution: "018f0008", By: "grace", At: sampleNow.Add(-time.Hour)}}},
 	}
 	for i := range 24 {

@@ -68,8 +68,8 @@ func kindWords(k scheduler.WorkerKind) string {
 // machineWords say how busy a worker's machine is, as far as it is known.
 func machineWords(w *scheduler.Worker) string {
 	var parts []string
-	if w.About.CPUs > 0 {
-		parts = append(parts, fmt.Sprintf("load %.1f on %s", w.About.Load, plural(int64(w.About.CPUs), "CPU", "CPUs")))
+	if words := loadWords(w); words != "" {
+		parts = append(parts, words)
 	}
 	if w.About.MemoryTotal > 0 {
 		parts = append(parts, Size(w.About.MemoryFree)+" of "+Size(w.About.MemoryTotal)+" free")
@@ -78,6 +78,15 @@ func machineWords(w *scheduler.Worker) string {
 		parts = append(parts, "clock "+skewWords(w.About.Skew))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// loadWords say how many processes want to run, and on how many CPUs; nothing where
+// that is not known.
+func loadWords(w *scheduler.Worker) string {
+	if w.About.CPUs == 0 {
+		return ""
+	}
+	return fmt.Sprintf("load %.1f on %s", w.About.Load, plural(int64(w.About.CPUs), "CPU", "CPUs"))
 }
 
 // skewWords say how far a worker's clock is off. Below what the network adds it is

@@ -66,6 +66,11 @@ func executionLists(t *testing.T, s *db.Store) {
 		{From: at(10), To: at(20)},
 		{From: at(5), To: at(25), States: S(scheduler.Failed)},
 		{JobID: a.ID, From: at(10), Trigger: scheduler.TriggerManual},
+		{Sort: "queued"},
+		{Sort: "-queued"},
+		{Sort: "queued", JobID: a.ID},
+		{Sort: "queued", States: S(scheduler.Queued, scheduler.Failed), Trigger: scheduler.TriggerManual},
+		{Sort: "queued", JobID: a.ID, States: S(scheduler.Queued, scheduler.Failed)},
 	} {
 		want := filtered(all, f)
 		for _, p := range [][2]int{{0, 0}, {7, 0}, {7, 7}, {1000, 35}} {
@@ -86,6 +91,9 @@ func executionLists(t *testing.T, s *db.Store) {
 	if d := cmp.Diff(all[39], got[0]); d != "" {
 		t.Errorf("a listed execution (-want +got):\n%s", d)
 	}
+	if _, _, err := s.ListExecutions(bg, scheduler.ExecutionFilter{Sort: "queued_at; DROP TABLE jobs"}); scheduler.CodeOf(err) != scheduler.CodeInvalid {
+		t.Errorf("an order that is not there: %v", err)
+	}
 }
 
 // filtered does what ListExecutions promises, in memory.
@@ -99,6 +107,9 @@ func filtered(all []scheduler.Execution, f scheduler.ExecutionFilter) []schedule
 		}
 	}
 	slices.SortFunc(list, func(a, b scheduler.Execution) int {
+		if f.Sort == "queued" {
+			a, b = b, a
+		}
 		if f.JobID != "" {
 			return b.DueAt.Compare(a.DueAt)
 		}
