@@ -1,6 +1,10 @@
 import type { Page } from '@playwright/test'
+import { Api } from './harness/api.ts'
 import { LiveView } from './harness/live.ts'
-import { expect, rowOf, test } from './harness/test.ts'
+import { adminPassword, Server } from './harness/server.ts'
+import { Tap } from './harness/tap.ts'
+import { cookiesOf, expect, password, rowOf, test } from './harness/test.ts'
+import { Worker } from './harness/worker.ts'
 
 const attack = `<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>`
 const names = [
@@ -110,4 +114,108 @@ test('a user and a token with markup for a name', async ({ adminPage: page, uniq
   await row.getByRole('button', { name: 'Delete' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
   await expect(row).toHaveCount(0)
+})
+
+/** Everything that a text can do to a page, at the length that is asked for: markup, an override of the direction that nothing ends, emoji, joiners, signs without width, and no place to break a line. */
+function nasty(length: number, blanks = true) {
+  const markup = `<script>window.hacked=1</script>"><img src=x onerror="window.hacked=2">'`
+  const text = `${blanks ? markup : markup.replaceAll(' ', '/')}\u202Efdp.exe\u200B\u200D\uFEFF👩‍👩‍👧مهمة`
+  return text + 'W'.repeat(length - [...text].length)
+}
+
+test('whatever can be stored, at full length, harms no page and widens none', async ({ page }) => {
+  test.slow() // every page, on a desktop and on a phone
+  const server = await Server.start('--slots', '4')
+  const api = await Api.as(server.url, 'admin', adminPassword)
+  const tap = new Tap()
+  const name = nasty(200)
+  const word = nasty(100, false)
+  const long = nasty(10_000)
+  const at = encodeURIComponent(name)
+  const send = async (path: string, data: object, method = 'POST') => {
+    const answer = await api.http.fetch(server.url + path, { method, data })
+    expect(answer.ok(), `${path}: ${await answer.text()}`).toBe(true)
+    return answer.json()
+  }
+  let worker: Worker | undefined
+  try {
+    const cookies = await cookiesOf(server.url, 'admin', adminPassword)
+    await page.context().addCookies(cookies)
+    await api.createUser(name, password, 'viewer')
+    await send('/settings/tokens', { name, role: 'viewer' })
+    const { secret } = await send('/workers/tokens', { name })
+    worker = new Worker(server.url, secret, name, '--tags', word)
+    await expect.poll(async () => (await api.http.get(`/workers/${at}`)).status()).toBe(200)
+    await send(`/workers/${at}/rules`, { rules: [[word]], sleep: '' })
+
+    const stored = {
+      display_name: name,
+      notes: `# ${long}\n\n**${long.slice(0, 5000)}** [x](javascript:window.hacked=3) <script>window.hacked=4</script>`.slice(0, 19_000),
+      metadata: { owner: nasty(1000), [word]: nasty(1000) },
+      progress: '(\\d+)%',
+    }
+    const say = [long, `\u001b[1m${nasty(500)}\u001b[0m`, '50% done'].map((line) => `printf '%s\\n' '${line.replaceAll(`'`, `'\\''`)}'`).join('\n')
+    const failed = await api.start(name, `${say}\nexit 3`, { ...stored, schedule: '0 */4 * * *' })
+    await api.reaches(failed, 'failed')
+    const running = await api.start(`running ${nasty(192)}`, `${say}\n${tap.cat}`, { ...stored, tags: [word], depends_on: [{ job: name }] })
+    const held = await api.start(`held ${nasty(195)}`, say, { ...stored, tags: [word.replace('W', 'V')] })
+    await expect.poll(async () => (await api.execution(running)).state).toMatch(/running|held/)
+    const { id: group } = await send('/tree', { title: nasty(9_900) })
+    const { id: leaf } = await send('/tree', { title: nasty(9_900), command: long, parent: group, affinity: word, url: nasty(500), user: '', dir: nasty(500), environment: `A=${nasty(1000)}` })
+    const className = nasty(300, false).replaceAll(/['"]/g, '')
+    await send('/settings/classes', { name: className, notes: long, executor: 'noop', arguments: [{ type: nasty(100), description: nasty(1000) }] })
+    await send('/freeze', { reason: name })
+
+    const paths = ['/', '/jobs', `/jobs?q=${encodeURIComponent(nasty(300))}`, `/jobs/${at}`, `/jobs/${at}/edit`, `/jobs/${at}/run`, `/jobs/new?from=${at}`, `/jobs/${at}/history`]
+    for (const of of [failed, running, held]) paths.push(`/executions/${of}`, `/executions/${of}/retry`)
+    paths.push('/executions', `/executions?job=${at}`, `/executions?state=failed&worker=${at}`)
+    for (const view of ['month', 'week', 'day', 'hour']) paths.push(`/calendar?view=${view}`, `/calendar?view=${view}&job=${at}`)
+    paths.push('/workers', `/workers/${at}`, '/tree', `/tree/${group}`, `/tree/${leaf}`, '/audit', `/audit?object=${at}&who=${at}`)
+    paths.push('/settings', '/settings/users', '/settings/tokens', '/settings/classes', `/settings/classes/${encodeURIComponent(className)}`)
+    paths.push('/settings/system', '/settings/configuration', '/account', '/freeze', `/search?q=${at}`, `/jobs/nothing-${at}`, '/jobs/import')
+
+    const dialogs: string[] = []
+    page.on('dialog', (dialog) => {
+      dialogs.push(dialog.message())
+      void dialog.dismiss()
+    })
+    const harmless = async (what: string) => {
+      await expectInert(page, what)
+      const wide = await page.evaluate(() => {
+        const over = document.documentElement.scrollWidth - innerWidth
+        return over <= 0 ? '' : `${over} px: ` + [...document.querySelectorAll('body *')].filter((el) => el.getBoundingClientRect().right > innerWidth + 1).slice(0, 6).map((el) => `${el.tagName}.${el.className}#${el.id}`).join(' ')
+      })
+      expect.soft(wide, `${what} is too wide`).toBe('')
+      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${what.slice(0, 60).replaceAll(/[^a-z0-9]+/gi, '-')}.png`, fullPage: false })
+    }
+    for (const width of [1280, 380]) {
+      await page.setViewportSize({ width, height: 800 })
+      for (const path of paths) {
+        await page.goto(server.url + path)
+        await harmless(`${width} ${path}`)
+      }
+      await page.keyboard.press('Control+k')
+      const palette = page.getByRole('dialog', { name: 'Go to' })
+      await palette.getByRole('searchbox').or(palette.getByRole('combobox')).or(palette.getByRole('textbox')).first().fill('script')
+      await expect(palette.getByRole('link').filter({ hasText: '<script>' }).first()).toBeVisible()
+      await harmless(`${width} palette`)
+      await page.goto(`${server.url}/jobs/import`)
+      await page.getByRole('combobox', { name: 'System' }).selectOption('dkron')
+      await page.getByLabel('Or its text').fill(JSON.stringify([{ name, displayname: name, schedule: nasty(300), executor: word, owner: long, executor_config: { command: long } }, { name: 'fine', schedule: '@every 1h', displayname: name, owner: nasty(1000), executor: word, processors: { [word]: {} }, executor_config: { command: long } }]))
+      await page.getByRole('button', { name: 'Preview' }).click()
+      await expect(page.getByRole('main')).toContainText('<script>')
+      await harmless(`${width} import preview`)
+      await page.goto(`${server.url}/jobs`)
+      for (const box of await page.getByRole('checkbox', { name: /^Choose (?!all)/ }).all()) await box.check()
+      await page.getByRole('button', { name: 'Delete…' }).click()
+      await expect(page.getByRole('heading', { name: /^Delete \d jobs\?/ })).toBeVisible()
+      await harmless(`${width} delete several`)
+    }
+    expect(dialogs).toEqual([])
+  } finally {
+    tap.dispose()
+    await worker?.dispose()
+    await api.dispose()
+    await server.dispose()
+  }
 })

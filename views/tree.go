@@ -98,7 +98,7 @@ func numsOf(list []scheduler.TreeJob) string {
 func treeTitle(j *scheduler.TreeJob) string {
 	switch {
 	case j.Title != "":
-		return j.Title
+		return cutTo(j.Title, 200)
 	case j.IsGroup():
 		return "Group " + strconv.FormatInt(j.Num, 10)
 	default:
