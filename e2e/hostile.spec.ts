@@ -186,7 +186,6 @@ test('whatever can be stored, at full length, harms no page and widens none', as
         return over <= 0 ? '' : `${over} px: ` + [...document.querySelectorAll('body *')].filter((el) => el.getBoundingClientRect().right > innerWidth + 1).slice(0, 6).map((el) => `${el.tagName}.${el.className}#${el.id}`).join(' ')
       })
       expect.soft(wide, `${what} is too wide`).toBe('')
-      if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${what.slice(0, 60).replaceAll(/[^a-z0-9]+/gi, '-')}.png`, fullPage: false })
     }
     for (const width of [1280, 380]) {
       await page.setViewportSize({ width, height: 800 })

@@ -401,7 +401,7 @@ func withholding(p WorkersProps) templ.Component {
 			}
 		}
 		if p.CanAdmin() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<form method=\"post\" action=\"/workers/withhold\"><input type=\"hidden\" name=\"withhold\" value=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<form method=\"post\" action=\"/workers/withhold\" class=\"more\"><input type=\"hidden\" name=\"withhold\" value=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -65,7 +65,7 @@ func demoJobs(base string) []scheduler.Draft {
 		{
 			Name: "health", DisplayName: "Belfry's own health", Enabled: true, Executor: "http", Schedules: every("@every 30s"),
 			Notes:  "An HTTP job against this server: it expects the status 200 and a word in the answer.",
-			Config: config(map[string]any{"url": base + "/health/readiness", "expect_body": "ok"}),
+			Config: config(map[string]any{"url": base + "/health/readiness", "expect_body": `"ready":true`}),
 		},
 		{
 			Name: "by-hand", DisplayName: "Only when you say so", Enabled: true, Executor: "shell", Schedules: every("@manually"),

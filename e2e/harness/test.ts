@@ -242,7 +242,11 @@ export async function expectUsable(page: Page, what = page.url()) {
     await page.setViewportSize({ width, height: 800 })
     const { sideways, violations } = await page.evaluate(async () => {
       const { axe } = window as unknown as { axe: typeof import('axe-core') }
+      // What touches a bar that stays in the window is a matter of where the page is scrolled to: they are no neighbours.
+      const bars = [...document.querySelectorAll<HTMLElement>('.sticky, .sections')]
+      for (const bar of bars) bar.style.position = 'static'
       const result = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'] })
+      for (const bar of bars) bar.style.position = ''
       return {
         sideways: document.documentElement.scrollWidth - window.innerWidth,
         violations: result.violations.map(({ id, help, nodes }) => ({
