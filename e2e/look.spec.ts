@@ -156,6 +156,7 @@ test('the calendar, the audit, the tree, classes and the other pages', async ({ 
   test.slow() // each is asked four times
   const name = unique('seen-everywhere')
   await api.createJob({ name, schedule: '*/20 * * * *', timezone: 'Europe/Berlin', metadata: { owner: 'ops' }, progress: '(\\d+)%' }, 'echo 50%; exit 3')
+  for (const n of [1, 2, 3]) await api.createJob({ name: `${name}-with-a-long-name-${n}`, schedule: '@hourly' }, 'true')
   await api.start(`${name}-waits`, 'true', { tags: ['nowhere'] })
   const failed = await api.run(name)
   await api.reaches(failed, 'failed')
@@ -167,6 +168,7 @@ test('the calendar, the audit, the tree, classes and the other pages', async ({ 
   for (const path of ['/workers', '/workers/server', '/settings/classes', '/settings/system', '/settings/configuration', '/account']) await visit(page, path)
   for (const path of ['/jobs/import', '/freeze', `/search?q=${name}`, '/search?q=nothing-is-called-so']) await visit(page, path)
   for (const path of [`/jobs/${name}/edit`, `/jobs/${name}/run`, `/jobs/${name}/history`, `/executions/${failed}/retry`]) await visit(page, path)
+  for (const n of [1, 2, 3]) await api.http.delete(`/jobs/${name}-with-a-long-name-${n}`)
   await api.http.delete(`/jobs/${name}`)
 })
 
