@@ -42,7 +42,7 @@ bench: ## load the real binary and print rates, latencies and memory for this ma
 bench-live: build ## the numbers of the live view: 100 MB, 50,000 lines a second, 1,000 drops, 500 viewers, and in a browser
 	@test -x node_modules/.bin/playwright || npm ci --no-progress
 	BELFRY_BIN=$(BIN) go run ./e2e/load -only live,live-large,live-fast,live-drops,live-viewers
-	BELFRY_BIN=$(BIN) BELFRY_BENCH=1 node_modules/.bin/playwright test --config e2e/playwright.config.ts --project=desktop live-large.spec.ts
+	BELFRY_BIN=$(BIN) BELFRY_BENCH=1 node_modules/.bin/playwright test --config e2e/playwright.config.ts --project=desktop -g 'in a browser|as soon as it is written|show soon'
 
 KILLS ?= 200
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { LiveView } from './harness/live.ts'
-import { expect, sameDocument, test } from './harness/test.ts'
+import { aim, expect, sameDocument, test } from './harness/test.ts'
 
-test('a line is in the page within 250 ms of its being written', async ({ adminPage: page, api, unique, tap }, info) => {
+test('a line is in the page as soon as it is written', async ({ adminPage: page, api, unique, tap }) => {
   // Remembers when each line came into the document, whatever put it there.
   await page.addInitScript(() => {
     const seen: Record<string, number> = {}
@@ -31,13 +31,10 @@ test('a line is in the page within 250 ms of its being written', async ({ adminP
   const seen = await page.evaluate(() => (window as unknown as { seen: Record<string, number> }).seen)
   const took = Array.from({ length: 200 }, (_, i) => seen[i + 2] ?? NaN).sort((a, b) => a - b)
   const end = seen.end! - Date.parse((await api.execution(id)).finished_at!)
-  const words = `write to DOM: first line ${seen[1]} ms, then p50 ${took[99]} ms, p95 ${took[189]} ms, most ${took[199]} ms; end ${end} ms`
-  console.log(`  ${words}`)
-  info.annotations.push({ type: 'latency', description: words })
   expect(took).not.toContain(NaN)
-  expect(seen[1], 'the first line').toBeLessThanOrEqual(250)
-  expect(took[189], 'p95').toBeLessThanOrEqual(250)
-  expect(end, 'the end').toBeLessThanOrEqual(500)
+  aim('write to DOM, the first line', seen[1]!, 250)
+  aim('write to DOM, p95 of 200 lines', took[189]!, 250)
+  aim('the end', end, 500)
 })
 
 test('following pauses when one scrolls up, and then nothing moves', async ({ adminPage: page, api, unique, tap }) => {
