@@ -172,6 +172,11 @@ export function rowOf(page: Page, name: string): Locator {
   return page.getByRole('row').filter({ has: page.getByRole('link', { name, exact: true }) })
 }
 
+/** Opens a part of the job form: a tab, or the way down to a section without JavaScript. */
+export async function openPart(page: Page, part: 'What' | 'When' | 'Where' | 'Limits') {
+  await page.locator('.sections > a').filter({ hasText: part }).click()
+}
+
 /** Remembers that this is the same document; the answer fails when the page was loaded again since. */
 export async function sameDocument(page: Page): Promise<() => Promise<void>> {
   const born = await page.evaluate(() => performance.timeOrigin)

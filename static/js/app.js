@@ -144,6 +144,90 @@
   });
   addEventListener("beforeunload", (event) => { if (edited) event.preventDefault(); });
 
+  // The parts of a long form are tabs: the links to its sections, which say how much is wrong in each. Every part stays in the form.
+
+  const tabsOf = (nav) => [...nav.querySelectorAll(":scope > a")];
+  const partOf = (tab) => $(tab.hash.slice(1))?.closest("section");
+
+  function openPart(tab) {
+    for (const other of tabsOf(tab.parentElement)) {
+      other.setAttribute("aria-selected", other === tab);
+      other.tabIndex = other === tab ? 0 : -1;
+      partOf(other).hidden = other !== tab;
+    }
+  }
+  function chooseTab(tab) {
+    openPart(tab);
+    history.replaceState(history.state, "", tab.hash);
+    tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+  const tabAround = (el) => {
+    const part = el?.closest("[role=tabpanel]");
+    return part && document.querySelector(`[role=tab][aria-controls="${part.id}"]`);
+  };
+  /** Opens the part and the fold that hold what an address's hash names. */
+  function reveal(hash) {
+    const el = hash.length > 1 && $(decodeURIComponent(hash.slice(1)));
+    const tab = el && tabAround(el);
+    if (!tab) return false;
+    openPart(tab);
+    if (el.matches("input, select, textarea")) {
+      for (let fold = el.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+      el.focus();
+    }
+    return true;
+  }
+  function makeTabs() {
+    for (const nav of document.querySelectorAll(".sections:not([role=tablist])")) {
+      const again = document.body.dataset.parts !== undefined; // the answer to a form takes the place of the form
+      document.body.dataset.parts = "";
+      nav.setAttribute("role", "tablist");
+      const tabs = tabsOf(nav);
+      for (const tab of tabs) {
+        const part = partOf(tab);
+        part.id = `part-${tab.hash.slice(1)}`;
+        part.setAttribute("role", "tabpanel");
+        tab.setAttribute("role", "tab");
+        tab.setAttribute("aria-controls", part.id);
+      }
+      const wrong = (tab) => tab.querySelector(".count.bad");
+      const at = tabs.find((tab) => tab.hash === location.hash);
+      const first = tabs.find(wrong);
+      openPart((again && first && at && !wrong(at) ? first : at) ?? first ?? tabs[0]);
+      if (!again && !at) reveal(location.hash);
+    }
+  }
+  document.addEventListener("DOMContentLoaded", makeTabs);
+  document.addEventListener("htmx:afterSettle", makeTabs);
+  addEventListener("hashchange", () => reveal(location.hash));
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#"]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (link.matches("[role=tab]")) {
+      event.preventDefault();
+      chooseTab(link);
+    } else if (reveal(link.hash)) {
+      event.preventDefault();
+      history.replaceState(history.state, "", link.hash);
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const tab = event.target.closest?.("[role=tab]");
+    if (!tab || event.ctrlKey || event.metaKey || event.altKey) return;
+    const tabs = tabsOf(tab.parentElement);
+    const at = tabs.indexOf(tab);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: -1, " ": at }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = tabs.at(to % tabs.length);
+    chooseTab(next);
+    next.focus();
+  });
+  document.addEventListener("invalid", (event) => {
+    const tab = tabAround(event.target);
+    if (tab && !event.target.form.querySelector("[role=tabpanel]:not([hidden]) :invalid")) chooseTab(tab);
+  }, true);
+
   // Toasts
 
   function expireToasts() {
