@@ -1,11 +1,12 @@
 import type { Page } from '@playwright/test'
-import { expect, test } from './harness/test.ts'
+import { expect, expectUsable, openPart, openPartOf, tabTo, test } from './harness/test.ts'
 
 const field = (page: Page, label: string) => page.getByLabel(label, { exact: true })
 const fires = (page: Page) => page.getByRole('main').getByRole('listitem').locator('> time')
 
 test('the schedule says what it means and when it fires while it is typed', async ({ adminPage: page }) => {
   await page.goto('/jobs/new')
+  await openPart(page, 'When')
   await field(page, 'Schedule').pressSequentially('*/2 * * * * *')
   await expect(page.getByText('every 2 seconds')).toBeVisible()
   await expect(fires(page)).toHaveCount(5)
@@ -28,6 +29,7 @@ test('what is wrong stands beside its field and nothing typed is lost @nojs', as
   const name = unique('typed')
   await page.goto('/jobs/new')
   await page.getByText('More options of the command').click()
+  await openPart(page, 'Limits')
   await page.getByText('Back-off and grace').click()
   const typed: Record<string, string> = {
     Name: name,
@@ -43,8 +45,13 @@ test('what is wrong stands beside its field and nothing typed is lost @nojs', as
     'First retry after': '7s',
     Grace: '3s',
   }
-  for (const [label, value] of Object.entries(typed)) await field(page, label).fill(value)
+  for (const [label, value] of Object.entries(typed)) {
+    await openPartOf(field(page, label))
+    await field(page, label).fill(value)
+  }
+  await openPart(page, 'Limits')
   await field(page, 'When it still runs').selectOption('Skip the fire')
+  await openPart(page, 'When')
   await page.getByLabel('Enabled: it fires by itself').uncheck()
   await page.getByRole('button', { name: 'Create job' }).click()
 
@@ -82,15 +89,19 @@ test('several wrong fields each say so, and a name that is taken too', async ({ 
   await api.createJob({ name }, 'true')
   await page.goto('/jobs/new')
   await field(page, 'Name').fill(name)
+  await openPart(page, 'Limits')
   await field(page, 'Timeout').fill('soon')
   await field(page, 'Retries').fill('many')
   await page.getByRole('button', { name: 'Create job' }).click()
   await expect(field(page, 'Command')).toHaveAttribute('aria-invalid', 'true')
+  await openPart(page, 'Limits')
   await expect(field(page, 'Timeout')).toHaveAccessibleDescription(/duration/)
   await expect(field(page, 'Retries')).toHaveAccessibleDescription(/number/)
   await expect(field(page, 'Timeout')).toHaveValue('soon')
 
+  await openPart(page, 'What')
   await field(page, 'Command').fill('true')
+  await openPart(page, 'Limits')
   await field(page, 'Timeout').fill('')
   await field(page, 'Retries').fill('0')
   await page.getByRole('button', { name: 'Create job' }).click()
@@ -105,6 +116,7 @@ test('editing changes the job, and does not overwrite what somebody else saved @
   await page.getByRole('link', { name: 'Edit' }).click()
   await expect(field(page, 'Command')).toHaveValue('echo before')
   await field(page, 'Command').fill('echo after')
+  await openPart(page, 'When')
   await field(page, 'Schedule').fill('@hourly')
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page).toHaveURL(`/jobs/${name}`)
@@ -148,5 +160,121 @@ test('what was typed is not left behind by mistake', async ({ adminPage: page })
   await expect(page).toHaveURL('/jobs/new')
   await expect(field(page, 'Name')).toHaveValue('x')
   await field(page, 'Name').fill('')
+  page.once('dialog', (question) => question.accept())
+})
+
+const parts = ['What', 'When', 'Where', 'Limits'] as const
+const tab = (page: Page, part: string) => page.getByRole('tab', { name: new RegExp(`^${part}`) })
+const panel = (page: Page, part: string) => page.getByRole('tabpanel', { name: part, exact: true })
+
+test('the parts of the form are tabs for the keyboard alone, and a reload keeps the one that is open', async ({ adminPage: page }) => {
+  await page.goto('/jobs/new')
+  await expect(page.getByRole('tabpanel')).toHaveCount(1)
+  await tabTo(page, tab(page, 'What'))
+  for (const [key, part] of [['ArrowRight', 'When'], ['End', 'Limits'], ['ArrowRight', 'What'], ['ArrowLeft', 'Limits'], ['Home', 'What'], ['ArrowLeft', 'Limits']] as const) {
+    await page.keyboard.press(key)
+    await expect(tab(page, part), key).toBeFocused()
+    await expect(tab(page, part)).toHaveAttribute('aria-selected', 'true')
+    await expect(page.getByRole('tabpanel')).toHaveCount(1)
+    await expect(panel(page, part)).toBeVisible()
+    await expect(page).toHaveURL(`/jobs/new#${part.toLowerCase()}`)
+  }
+  await page.keyboard.press('Tab')
+  await expect(field(page, 'When it still runs'), 'one stop for all tabs').toBeFocused()
+  await page.reload()
+  await expect(panel(page, 'Limits')).toBeVisible()
+  await expect(panel(page, 'What')).toBeHidden()
+  await page.emulateMedia({ media: 'print' })
+  for (const label of ['Name', 'Schedule', 'Tags', 'Timeout']) await expect(field(page, label), 'on paper').toBeVisible()
+})
+
+test('a part that hides what is wrong opens, and its tab counts it @phone', async ({ adminPage: page, unique }) => {
+  await page.goto('/jobs/new')
+  await field(page, 'Name').fill(unique('hidden'))
+  await field(page, 'Command').fill('true')
+  await openPart(page, 'Where')
+  await field(page, 'Tags').fill('kept')
+  await openPart(page, 'Limits')
+  await field(page, 'Timeout').fill('soon')
+  await field(page, 'Retries').fill('many')
+  await openPart(page, 'What')
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await expect(page.getByRole('alert')).toBeFocused()
+  await expect(panel(page, 'Limits')).toBeVisible()
+  await expect(tab(page, 'Limits')).toHaveAccessibleName(/2 wrong/)
+  await expect(field(page, 'Timeout')).toHaveAttribute('aria-invalid', 'true')
+  await openPart(page, 'Where')
+  await expect(field(page, 'Tags')).toHaveValue('kept')
+  await page.evaluate(() => { location.hash = '#f-schedule' })
+  await expect(field(page, 'Schedule')).toBeFocused()
+  await page.evaluate(() => { location.hash = '#f-grace' })
+  await expect(field(page, 'Grace'), 'in a fold').toBeFocused()
+  await field(page, 'Name').evaluate((el) => (el as HTMLInputElement).form!.checkValidity())
+  await expect(panel(page, 'Limits'), 'nothing that the browser checks is wrong').toBeVisible()
+  await field(page, 'Name').evaluate((el: HTMLInputElement) => { el.value = ''; el.checkValidity() })
+  await expect(panel(page, 'What')).toBeVisible()
+})
+
+test('each tab holds what was typed, has the buttons and can be used by everybody @phone', async ({ adminPage: page }) => {
+  test.slow() // four looks at four tabs
+  await page.goto('/jobs/new')
+  const typed = { What: ['Notes', 'one'], When: ['Time zone', 'Asia/Tokyo'], Where: ['Tags', 'gpu'], Limits: ['Timeout', '90s'] } as const
+  for (const part of parts) {
+    await openPart(page, part)
+    await field(page, typed[part][0]).fill(typed[part][1])
+    await page.evaluate(() => scrollTo(0, 0)) // what a bar that sticks half covers is judged as that small
+    await expectUsable(page, part)
+  }
+  for (const part of parts) {
+    await openPart(page, part)
+    await expect(field(page, typed[part][0])).toHaveValue(typed[part][1])
+    for (const name of ['Create job', 'Create and run', 'Test run']) await expect(page.getByRole('button', { name })).toBeInViewport()
+  }
+  for (const part of parts) {
+    await openPart(page, part)
+    await field(page, typed[part][0]).fill('')
+  }
+  page.once('dialog', (question) => question.accept())
+})
+
+test('without JavaScript all parts are there @nojs', async ({ adminPage: page, javaScriptEnabled }) => {
+  test.skip(javaScriptEnabled, 'with it they are tabs')
+  await page.goto('/jobs/new')
+  for (const label of ['Name', 'Schedule', 'Tags', 'Timeout']) await expect(field(page, label)).toBeVisible()
+  await openPart(page, 'Limits')
+  await expect(page.getByRole('heading', { name: 'Limits' })).toBeInViewport()
+  await expect(page.getByRole('tab')).toHaveCount(0)
+})
+
+test('a job is saved, saved and run, and run as a test, from any tab @phone', async ({ adminPage: page, api, unique }) => {
+  const name = unique('actions')
+  await api.createJob({ name }, 'echo stored')
+  const edit = async (command: string) => {
+    await page.goto(`/jobs/${name}/edit`)
+    await field(page, 'Command').fill(command)
+    await openPart(page, 'Limits')
+  }
+  await edit('echo saved')
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await expect(page).toHaveURL(`/jobs/${name}`)
+  expect((await api.job(name)).config).toEqual({ command: 'echo saved' })
+
+  await edit('echo saved and run')
+  await page.getByRole('button', { name: 'Save and run' }).click()
+  await expect(page).toHaveURL(/\/executions\//)
+  await api.reaches(page.url().split('/').pop()!, 'succeeded')
+  expect((await api.job(name)).config).toEqual({ command: 'echo saved and run' })
+
+  await edit('echo only tried')
+  const opening = page.waitForEvent('popup')
+  await page.getByRole('button', { name: 'Test run' }).click()
+  const tried = await opening
+  await expect(tried).toHaveURL(/\/executions\//)
+  await expect(tried.getByRole('region', { name: 'Lines of output' })).toContainText('only tried')
+  expect((await api.job(name)).config, 'nothing is saved').toEqual({ command: 'echo saved and run' })
+  await tried.close()
+  await expect(panel(page, 'Limits'), 'the form is as it was').toBeVisible()
+  await openPart(page, 'What')
+  await expect(field(page, 'Command')).toHaveValue('echo only tried')
   page.once('dialog', (question) => question.accept())
 })

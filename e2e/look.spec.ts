@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test'
 import { LiveView } from './harness/live.ts'
 import { adminPassword, Server } from './harness/server.ts'
-import { cookiesOf, expect, expectUsable, fillLogin, test } from './harness/test.ts'
+import { cookiesOf, expect, expectUsable, fillLogin, openPart, openPartOf, test } from './harness/test.ts'
 
 // Every page, in each state that looks different: axe finds nothing, nothing is wider than the window, and the
 // browser does not complain.
@@ -56,22 +56,36 @@ test('lists and a job', async ({ adminPage: page, api, unique, tap }) => {
 
 test('the job form', async ({ adminPage: page }) => {
   await visit(page, '/jobs/new')
+  await openPart(page, 'When')
   await page.getByLabel('Schedule', { exact: true }).fill('30 2 * * *')
   await page.getByLabel('Time zone').fill('Europe/Berlin')
   await expect(page.getByText('In Europe/Berlin')).toBeVisible()
-  for (const more of ['More options of the command', 'Back-off and grace']) await page.getByText(more).click()
+  for (const more of ['More options of the command', 'Back-off and grace']) {
+    await openPartOf(page.getByText(more))
+    await page.getByText(more).click()
+    await page.evaluate(() => scrollTo(0, 0)) // what a bar that sticks half covers is judged as that small
+    await expectUsable(page, more)
+  }
+  await openPart(page, 'When')
   await page.evaluate(() => scrollTo(0, 0)) // what a bar that sticks half covers is judged as that small
   await expectUsable(page, 'the form with a preview')
   await page.getByLabel('Schedule', { exact: true }).fill('61 * * * *')
+  await openPart(page, 'Limits')
   await page.getByLabel('Timeout', { exact: true }).fill('soon')
   await page.getByLabel('First retry after').fill('soon')
   await page.getByRole('button', { name: 'Create job' }).click()
   await expect(page.getByRole('alert')).toBeVisible()
-  await expectUsable(page, 'the form with errors')
+  for (const part of ['When', 'Limits', 'What'] as const) {
+    await openPart(page, part)
+    await expectUsable(page, `${part} of the form with errors`)
+  }
   await page.getByRole('radio', { name: 'HTTP request' }).check()
   await expectUsable(page, 'the form of a request')
   await page.getByRole('radio', { name: 'Shell command' }).check()
-  for (const label of ['Schedule', 'Timeout', 'First retry after']) await page.getByLabel(label, { exact: true }).fill('')
+  for (const label of ['Schedule', 'Timeout', 'First retry after']) {
+    await openPartOf(page.getByLabel(label, { exact: true }))
+    await page.getByLabel(label, { exact: true }).fill('')
+  }
   page.once('dialog', (question) => question.accept())
 })
 

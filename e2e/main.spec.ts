@@ -1,5 +1,5 @@
 import { LiveView } from './harness/live.ts'
-import { expect, logIn, rowOf, sameDocument, test } from './harness/test.ts'
+import { expect, logIn, openPart, rowOf, sameDocument, test } from './harness/test.ts'
 import { adminPassword } from './harness/server.ts'
 
 // The sentence that issue 2 is named after, as one person does it.
@@ -10,7 +10,9 @@ test('a job made by the form fires by itself and its output appears live', async
   await page.getByRole('link', { name: 'New job' }).first().click()
   await page.getByLabel('Name', { exact: true }).fill(name)
   await page.getByLabel('Command', { exact: true }).fill(`${tap.cat} || true`)
+  await openPart(page, 'Limits')
   await page.getByLabel('When it still runs').selectOption('Skip the fire')
+  await openPart(page, 'When')
   await page.getByLabel('Schedule', { exact: true }).pressSequentially('*/2 * * * * *')
   await expect(page.getByText('every 2 seconds')).toBeVisible()
   await page.getByRole('button', { name: 'Create job' }).click()

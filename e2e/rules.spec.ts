@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test'
 import { Api } from './harness/api.ts'
 import { adminPassword, Server } from './harness/server.ts'
-import { cookiesOf, expect, expectUsable, rowOf, test } from './harness/test.ts'
+import { cookiesOf, expect, expectUsable, openPart, openPartOf, rowOf, test } from './harness/test.ts'
 
 // What the engine does beside running things on time, as a person sets it and sees it.
 
@@ -11,6 +11,7 @@ const field = (page: Page, label: string) => page.getByLabel(label, { exact: tru
 async function unfold(page: Page) {
   for (const name of ['Metadata', 'After other jobs', 'Missed fires', 'Queue, how many', 'Back-off', 'Output and progress', 'How long executions']) {
     const part = page.locator('details').filter({ has: page.locator('summary', { hasText: name }) })
+    await openPartOf(part)
     if ((await part.getAttribute('open')) === null) await part.locator('summary').click()
   }
 }
@@ -56,8 +57,13 @@ test('a job with many rules is made by the form, and an edit loses none of them 
     'Executions kept': '500',
     'Catch-up window': '2h',
   }
-  for (const [label, value] of Object.entries(typed)) await field(page, label).fill(value)
+  for (const [label, value] of Object.entries(typed)) {
+    await openPartOf(field(page, label))
+    await field(page, label).fill(value)
+  }
+  await openPart(page, 'Limits')
   await field(page, 'When it still runs').selectOption('Wait for its turn')
+  await openPart(page, 'When')
   await field(page, 'Missed fires').selectOption('Run the latest')
   await field(page, 'Depends on').fill(`${parent}\nnobody any`)
   await page.getByRole('button', { name: 'Create job' }).click()
@@ -101,7 +107,9 @@ test('a job with many rules is made by the form, and an edit loses none of them 
   await expect(page.getByRole('heading', { level: 1 })).toContainText('paused until')
   await expect(page.getByRole('link', { name: other, exact: true })).toBeVisible()
   await page.getByRole('link', { name: 'Edit' }).click()
+  await openPart(page, 'Limits')
   await expect(field(page, 'Only after exit codes'), 'what is set is unfolded').toBeVisible()
+  await openPart(page, 'What')
   await field(page, 'Notes').fill('only this')
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await expect(page).toHaveURL(`/jobs/${name}`)
@@ -125,7 +133,11 @@ test('the form with everything, and the job, can be used by everybody', async ({
   await api.createJob({ name: child, depends_on: [{ job: name, on: 'failure' }] }, 'true')
   await page.goto('/jobs/new')
   await unfold(page)
-  await expectUsable(page, 'the form, unfolded')
+  for (const part of ['What', 'When', 'Where', 'Limits'] as const) {
+    await openPart(page, part)
+    await page.evaluate(() => scrollTo(0, 0)) // what a bar that sticks half covers is judged as that small
+    await expectUsable(page, `${part} of the form, unfolded`)
+  }
   for (const path of [`/jobs/${name}`, `/jobs/${child}`, `/jobs?tag=gpu&metadata.team=payments`]) {
     await page.goto(path)
     await expectUsable(page)

@@ -177,6 +177,12 @@ export async function openPart(page: Page, part: 'What' | 'When' | 'Where' | 'Li
   await page.locator('.sections > a').filter({ hasText: part }).click()
 }
 
+/** Opens the part of the job form that holds a field. */
+export async function openPartOf(field: Locator) {
+  const part = await field.evaluate((el) => el.closest('section')!.querySelector('h2')!.id)
+  await field.page().locator(`.sections > a[href="#${part}"]`).click()
+}
+
 /** Remembers that this is the same document; the answer fails when the page was loaded again since. */
 export async function sameDocument(page: Page): Promise<() => Promise<void>> {
   const born = await page.evaluate(() => performance.timeOrigin)
