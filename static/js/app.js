@@ -179,8 +179,6 @@
   }
   function makeTabs() {
     for (const nav of document.querySelectorAll(".sections:not([role=tablist])")) {
-      const again = document.body.dataset.parts !== undefined; // the answer to a form takes the place of the form
-      document.body.dataset.parts = "";
       nav.setAttribute("role", "tablist");
       const tabs = tabsOf(nav);
       for (const tab of tabs) {
@@ -193,8 +191,8 @@
       const wrong = (tab) => tab.querySelector(".count.bad");
       const at = tabs.find((tab) => tab.hash === location.hash);
       const first = tabs.find(wrong);
-      openPart((again && first && at && !wrong(at) ? first : at) ?? first ?? tabs[0]);
-      if (!again && !at) reveal(location.hash);
+      openPart(at && (wrong(at) || !first) ? at : first ?? tabs[0]); // what is wrong is not left out of sight
+      if (!at) reveal(location.hash);
     }
   }
   document.addEventListener("DOMContentLoaded", makeTabs);
