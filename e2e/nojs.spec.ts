@@ -1,5 +1,5 @@
 import { LiveView } from './harness/live.ts'
-import { expect, rowOf, test } from './harness/test.ts'
+import { expect, openPart, rowOf, test } from './harness/test.ts'
 
 // Also run with scripts: what works without them must not be broken by them.
 
@@ -51,6 +51,7 @@ test('forms work without JavaScript @nojs', async ({ adminPage: page, api, uniqu
   await page.getByRole('link', { name: 'New job' }).first().click()
   await page.getByLabel('Name', { exact: true }).fill(name)
   await page.getByLabel('Command', { exact: true }).fill(tap.cat)
+  await openPart(page, 'When')
   await page.getByLabel('Schedule', { exact: true }).fill('@daily')
   await page.getByRole('button', { name: 'Create job' }).click()
   await expect(page.getByText(`Created ${name}.`)).toBeVisible()
