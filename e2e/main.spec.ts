@@ -37,7 +37,7 @@ test('a job made by the form fires by itself and its output appears live', async
   await expect(live.state('Succeeded')).toBeVisible()
   await sameLog()
 
-  await page.goto('/jobs')
+  await page.goto(`/jobs?q=${name}`)
   await rowOf(page, name).getByRole('switch').click()
   await expect(rowOf(page, name).getByRole('switch')).not.toBeChecked()
   expect((await api.job(name)).enabled).toBe(false)

@@ -167,7 +167,7 @@
   };
   /** Opens the part and the fold that hold what an address's hash names. */
   function reveal(hash) {
-    const el = hash.length > 1 && $(decodeURIComponent(hash.slice(1)));
+    const el = hash.length > 1 && $(hash.slice(1));
     const tab = el && tabAround(el);
     if (!tab) return false;
     openPart(tab);
