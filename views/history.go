@@ -39,9 +39,9 @@ type trendPoint struct {
 }
 
 func (t trendPoint) title(p Page) string {
-	s := Clock(t.From, p.Now, p.zone())
+	s := p.clock(t.From)
 	if t.Runs > 1 {
-		s += " to " + Clock(t.To, p.Now, p.zone())
+		s += " to " + p.clock(t.To)
 	}
 	if s += ": " + Duration(t.P50); t.Runs > 1 {
 		s += " median, " + Duration(t.P95) + " p95 of " + plural(int64(t.Runs), "run", "runs")
