@@ -154,6 +154,14 @@ func plural(n int64, one, many string) string {
 	return Number(n) + " " + many
 }
 
+// shortTotal is a total where there is little room.
+func shortTotal(t scheduler.Total) string {
+	if t.Capped {
+		return Number(t.N) + "+"
+	}
+	return Number(t.N)
+}
+
 func totalText(t scheduler.Total) string {
 	if t.Capped {
 		return "more than " + Number(t.N)

@@ -1739,9 +1739,17 @@ func (u Upcoming) name() string {
 	return u.JobName
 }
 
-// localInput is t as an input of type datetime-local holds it.
+// localInput is t as an input of type datetime-local holds it. Where clocks show that
+// time twice it has its offset, which such an input leaves empty.
 func localInput(t time.Time, zone *time.Location) string {
-	return t.In(zone).Format("2006-01-02T15:04:05")
+	const layout = "2006-01-02T15:04:05"
+	text := t.In(zone).Format(layout)
+	for _, other := range [...]time.Duration{-time.Hour, time.Hour} {
+		if t.Add(other).In(zone).Format(layout) == text {
+			return t.In(zone).Format(time.RFC3339)
+		}
+	}
+	return text
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -394,8 +394,17 @@ func sampleCalendar(view string, n int) CalendarProps {
 				if s.Due = int(s.Fires); s.Due > 0 {
 					s.Jobs = []JobName{{"nightly-backup", "Nightly backup"}, {Name: "health"}}[:min(s.Due, 2)]
 				}
-			} else if h%7 == 3 && i == 3 {
-				s.Missed = 12
+			} else if h%2 == 0 || i == 3 {
+				s.Ended = map[scheduler.State]scheduler.Total{scheduler.Succeeded: {N: int64(1 + h*h*(i+1))}}
+				if h%7 == 3 {
+					s.Ended[scheduler.Missed] = scheduler.Total{N: 12}
+				}
+				if h%5 == 4 {
+					s.Ended[scheduler.Failed], s.Ended[scheduler.TimedOut] = scheduler.Total{N: 3}, scheduler.Total{N: 10_000, Capped: i == 5}
+				}
+				if h%6 == 0 {
+					s.Ended[scheduler.Skipped] = scheduler.Total{N: 40}
+				}
 			}
 			at = s.To
 			d.Slots = append(d.Slots, s)
@@ -407,9 +416,11 @@ func sampleCalendar(view string, n int) CalendarProps {
 
 func sampleCalendarHour() CalendarHourProps {
 	c := sampleCalendar("week", 7)
-	p := CalendarHourProps{Page: c.Page, Day: c.Days[6].Day, Slot: c.Days[6].Slots[2], Jobs: 40, MissedTotal: 1}
+	p := CalendarHourProps{Page: c.Page, Day: c.Days[6].Day, Slot: c.Days[6].Slots[2], Jobs: 40, MissedTotal: scheduler.Total{N: 1}}
 	for i, r := range sampleJobs()[:4] {
-		p.Fires = append(p.Fires, CalendarFire{JobName{r.Job.Name, r.Job.DisplayName}, r.Words, p.Slot.From.Add(time.Duration(i) * 7 * time.Minute), p.Slot.To, int64(1 + i*40)})
+		p.Fires = append(p.Fires, CalendarFire{
+			JobName: JobName{r.Job.Name, r.Job.DisplayName}, Words: r.Words, First: p.Slot.From.Add(time.Duration(i) * 7 * time.Minute), Last: p.Slot.To, N: int64(1 + i*40),
+		})
 	}
 	e := sampleExecution(3, "invoice-export", scheduler.Missed)
 	p.Missed = []ExecutionRowProps{{Execution: e, Display: "Invoice export"}}
