@@ -141,8 +141,8 @@ func TestPlans(t *testing.T) {
 			_, err := s.EndedWithin(ctx, []time.Time{at, at.Add(time.Hour), at.Add(2 * time.Hour)})
 			return err
 		},
-		"summaries":         func() error { _, err := s.JobSummaries(ctx, []string{"j", "k"}); return err },
-		"began":             func() error { _, err := s.StartedAt(ctx, "j", at); return err },
+		"summaries": func() error { _, err := s.JobSummaries(ctx, []string{"j", "k"}); return err },
+		"began":     func() error { _, err := s.StartedAt(ctx, "j", at); return err },
 		"each output": func() error {
 			return s.EachOutput(ctx, "x", 10, func(*scheduler.Chunk) error { return nil })
 		},

@@ -229,11 +229,11 @@ type calendarOut struct {
 }
 
 type slotOut struct {
-	From   instant  `json:"from"`
-	To     instant  `json:"to"`
-	Fires  int64    `json:"fires"`
-	Due    int      `json:"due"` // jobs
-	Jobs   []string `json:"jobs,omitzero"` // of a day: the first of them
+	From  instant  `json:"from"`
+	To    instant  `json:"to"`
+	Fires int64    `json:"fires"`
+	Due   int      `json:"due"`           // jobs
+	Jobs  []string `json:"jobs,omitzero"` // of a day: the first of them
 	outcomesOut
 }
 

@@ -30,8 +30,8 @@ type CalendarDay struct {
 type CalendarSlot struct {
 	Hour     int
 	From, To time.Time
-	Gap      bool // the clock jumps over it
-	Twice    bool // the clock shows it twice
+	Gap      bool      // the clock jumps over it
+	Twice    bool      // the clock shows it twice
 	Fires    int64     // that come
 	Due      int       // jobs
 	Jobs     []JobName // the first of them, in a day

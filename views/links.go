@@ -155,6 +155,10 @@ func (q ExecutionQuery) has(s scheduler.State) bool {
 	return slices.Contains(strings.Split(q.State, ","), string(s))
 }
 
+func backupPath(name string, more ...string) string {
+	return below("/settings/backups/", name, more)
+}
+
 // ExecutionsOf is the executions page narrowed to a job and a state; both may be
 // empty.
 func ExecutionsOf(job, state string) string { return query("/executions", "job", job, "state", state) }

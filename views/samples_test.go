@@ -431,6 +431,11 @@ func sampleSystem() SystemProps {
 	return SystemProps{
 		Page: samplePage("System", NavSettings), Version: "1.4.0", Go: "go1.26", Started: sampleNow.Add(-50 * time.Hour), LateMedian: 3 * time.Millisecond,
 		Late99: 41 * time.Millisecond, Fires: 1024, Viewers: 12, Busy: 1, Slots: 4, Memory: 91 << 20, Database: 412 << 20, DatabaseKind: "SQLite", CanBackup: true,
+		BackupFolder: "/var/lib/belfry/backups", Restore: "belfry restore --data /var/lib/belfry --force /var/lib/belfry/backups/belfry-20261120-030000.000.db",
+		Backups: []BackupRow{
+			{"belfry-20261120-030000.000.db", time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC), 412 << 20, true},
+			{"belfry-20261019-181502.123.db", time.Date(2026, 10, 19, 18, 15, 2, 0, time.UTC), 9 << 10, false},
+		},
 		Settings: [][2]string{{"listen", "127.0.0.1:8080"}, {"config", ""}},
 	}
 }

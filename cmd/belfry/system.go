@@ -1,17 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
-
-	"belfry/db"
-	"belfry/handlers"
-	"belfry/scheduler"
 )
 
 func (c *serveCmd) databaseKind() string {
@@ -19,26 +12,6 @@ func (c *serveCmd) databaseKind() string {
 		return "PostgreSQL"
 	}
 	return "SQLite"
-}
-
-// backup copies the database into a folder beside it; nil for PostgreSQL, which
-// has tools of its own.
-func (c *serveCmd) backup() func(context.Context) (handlers.Backup, error) {
-	if c.Database != "" {
-		return nil
-	}
-	return func(ctx context.Context) (handlers.Backup, error) {
-		folder := filepath.Join(c.Data, "backups")
-		if err := os.MkdirAll(folder, 0o700); err != nil {
-			return handlers.Backup{}, scheduler.Errorf(scheduler.CodeUnavailable, "the folder of backups cannot be made: %v", err)
-		}
-		to := filepath.Join(folder, "belfry-"+time.Now().UTC().Format("20060102-150405.000")+".db")
-		info, err := db.Backup(ctx, c.file(), to, false)
-		if err != nil {
-			return handlers.Backup{}, scheduler.Errorf(scheduler.CodeUnavailable, "the database could not be copied: %v", err)
-		}
-		return handlers.Backup{File: to, Bytes: info.Bytes, Jobs: info.Jobs, Executions: info.Executions}, nil
-	}
 }
 
 // inForce is what the server runs with, without secrets.
