@@ -73,7 +73,7 @@ type CalendarFire struct {
 const heatSteps = 5
 
 // heatOf is how crowded a slot is, 0 to heatSteps, against the fullest, and whether
-// that is over. By the root, so that a single fire is still seen.
+// nothing more comes. By the root, so that a single fire is still seen.
 func (p CalendarProps) heatOf(s CalendarSlot) string {
 	var most int64 = 1
 	for _, d := range p.Days {
@@ -82,7 +82,7 @@ func (p CalendarProps) heatOf(s CalendarSlot) string {
 		}
 	}
 	kind := "heat"
-	if p.past(s) {
+	if s.Fires == 0 {
 		kind = "done"
 	}
 	if s.crowd() == 0 {
@@ -140,8 +140,8 @@ func (p Page) executionsPath(s CalendarSlot, states ...scheduler.State) string {
 	return query("/executions", "state", strings.Join(text, ","), "from", localInput(s.From, p.zone()), "to", localInput(s.To, p.zone()))
 }
 
-// gridZone says which zone the hours are in.
-func (p Page) gridZone() string {
+// gridZone says which zone the hours are in, and where a job's own time is.
+func (p Page) gridZone(own string) string {
 	of := "the server's time zone"
 	switch {
 	case p.ZoneOf == ZoneUTC:
@@ -154,7 +154,7 @@ func (p Page) gridZone() string {
 		text += ", " + name
 	}
 	if p.ZoneOf == ZoneJob {
-		return text + "; an hour's page says each job's own time beside it."
+		return text + "; " + own + "."
 	}
 	return text + "."
 }

@@ -259,6 +259,16 @@ func (p HistoryProps) recently() string {
 	return rateWords(total)
 }
 
+// heatCaption is what the calendar is of, and whose days they are where that is
+// not the page's matter.
+func (p HistoryProps) heatCaption() string {
+	text := "Succeeded in the last 30 days: " + p.recently()
+	if p.ofJob {
+		text += ". Days are those of " + zoneName(p.zone())
+	}
+	return text
+}
+
 // rateOf is how many of what ran, or should have, succeeded.
 func rateOf(n map[scheduler.State]int64) (good, ran int64) {
 	good = n[scheduler.Succeeded]

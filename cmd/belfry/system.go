@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -20,6 +21,10 @@ func (c *serveCmd) inForce() [][2]string {
 	for i, p := range c.TrustedProxies {
 		proxies[i] = p.String()
 	}
+	level := ""
+	if c.LogLevel != nil {
+		level = strings.ToLower(c.LogLevel.String())
+	}
 	database := filepath.Join(c.Data, "belfry.db")
 	if c.Database != "" {
 		database = "PostgreSQL, by --database"
@@ -28,8 +33,15 @@ func (c *serveCmd) inForce() [][2]string {
 		{"listen", c.address()},
 		{"data", c.Data},
 		{"database", database},
+		{"dkron-listen", c.DkronListen},
+		{"ndscheduler-listen", c.NdschedulerListen},
+		{"coalition-listen", c.CoalitionListen},
+		{"coalition-workers-open", strconv.FormatBool(c.CoalitionWorkersOpen)},
 		{"config", strings.Join(c.Config, ", ")},
+		{"docker", cmp.Or(c.Docker, c.dockerHost)},
+		{"demo", strconv.FormatBool(c.Demo)},
 		{"auth", c.Auth},
+		{"insecure", strconv.FormatBool(c.Insecure)},
 		{"secure-cookies", strconv.FormatBool(c.SecureCookies)},
 		{"trusted-proxies", strings.Join(proxies, ", ")},
 		{"session-ttl", c.SessionTTL.String()},
@@ -38,10 +50,13 @@ func (c *serveCmd) inForce() [][2]string {
 		{"keep-age", c.KeepAge.String()},
 		{"keep-count", strconv.Itoa(c.KeepCount)},
 		{"keep-bytes", fmt.Sprint(c.KeepBytes)},
+		{"audit-keep", c.AuditKeep.String()},
 		{"drain-grace", c.DrainGrace.String()},
 		{"api-rate-limit", strconv.Itoa(c.APIRateLimit)},
 		{"api-rate-burst", strconv.Itoa(c.APIRateBurst)},
 		{"api-token-ttl", c.APITokenTTL.String()},
 		{"metrics-auth", strconv.FormatBool(c.MetricsAuth)},
+		{"log-level", level},
+		{"log-format", c.LogFormat},
 	}
 }
