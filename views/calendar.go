@@ -86,7 +86,7 @@ func (p CalendarProps) heatOf(s CalendarSlot) string {
 		kind = "done"
 	}
 	if s.crowd() == 0 {
-		return kind + "0"
+		return "heat0"
 	}
 	return kind + strconv.Itoa(min(1+int((heatSteps-1)*math.Sqrt(float64(s.crowd())/float64(most))+0.001), heatSteps))
 }
