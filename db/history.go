@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -45,9 +46,51 @@ func (s *Store) DueByHour(ctx context.Context, jobID string, from time.Time) ([]
 	return list, err
 }
 
-// MissedBetween lists what was missed. It is noticed after it was due, so that
-// the index by when rows were made is good for due times, too.
+// EndedWithin counts at most maxCount of a slot and a state, from the indexes alone:
+// also what a job had that was deleted a moment ago.
+func (s *Store) EndedWithin(ctx context.Context, edges []time.Time) ([]map[scheduler.State]scheduler.Total, error) {
+	counts := make([]map[scheduler.State]scheduler.Total, max(len(edges)-1, 0))
+	if len(counts) == 0 {
+		return counts, nil
+	}
+	var args []any
+	var slots, branches []string
+	for i, t := range edges {
+		args = append(args, micros(t))
+		if i < len(counts) {
+			slots = append(slots, fmt.Sprintf("(%d, %s, %s)", i, number(fmt.Sprint("$", i+1)), number(fmt.Sprint("$", i+2))))
+		}
+	}
+	for _, state := range scheduler.States {
+		at, cond := "e.queued_at", " AND e.finished_at > 0"
+		switch {
+		case !state.Final():
+			continue
+		case state == scheduler.Missed:
+			at, cond = "e.due_at", "" // executions_missed says no more
+		}
+		branches = append(branches, fmt.Sprintf("SELECT k, '%[1]s', (SELECT COUNT(*) FROM (SELECT 1 AS one FROM executions e WHERE e.state = '%[1]s'%[2]s"+
+			" AND %[3]s >= lo AND %[3]s < hi LIMIT %[4]d) c) FROM slots", state, cond, at, maxCount+1))
+	}
+	query := "WITH slots (k, lo, hi) AS (VALUES " + strings.Join(slots, ", ") + ") " + strings.Join(branches, " UNION ALL ")
+	err := each(ctx, s.read, query, args, func(rows *sql.Rows) error {
+		var k int
+		var state scheduler.State
+		var n int64
+		err := rows.Scan(&k, (*string)(&state), &n)
+		if n > 0 {
+			if counts[k] == nil {
+				counts[k] = map[scheduler.State]scheduler.Total{}
+			}
+			counts[k][state] = scheduler.Total{N: min(n, maxCount), Capped: n > maxCount}
+		}
+		return err
+	})
+	return counts, err
+}
+
+// MissedBetween lists what was missed, by due time.
 func (s *Store) MissedBetween(ctx context.Context, from, to time.Time, limit int) ([]scheduler.Execution, error) {
-	return executions(ctx, s.read, listed+"e.state = 'missed' AND e.finished_at > 0 AND e.queued_at >= $1 AND e.due_at + 0 >= $1 AND e.due_at + 0 < $2"+
-		" ORDER BY e.queued_at, e.seq LIMIT "+number("$3"), micros(from), micros(to), max(limit, 0))
+	return executions(ctx, s.read, listed+"e.state = 'missed' AND e.due_at >= $1 AND e.due_at < $2 ORDER BY e.due_at, e.seq LIMIT "+number("$3"),
+		micros(from), micros(to), max(limit, 0))
 }

@@ -137,8 +137,12 @@ func TestPlans(t *testing.T) {
 		"runs":              func() error { _, err := s.Runs(ctx, "x", 400); return err },
 		"due by hour":       func() error { _, err := s.DueByHour(ctx, "x", at); return err },
 		"missed":            func() error { _, err := s.MissedBetween(ctx, at, at, 100); return err },
-		"summaries":         func() error { _, err := s.JobSummaries(ctx, []string{"j", "k"}); return err },
-		"began":             func() error { _, err := s.StartedAt(ctx, "j", at); return err },
+		"ended within": func() error {
+			_, err := s.EndedWithin(ctx, []time.Time{at, at.Add(time.Hour), at.Add(2 * time.Hour)})
+			return err
+		},
+		"summaries": func() error { _, err := s.JobSummaries(ctx, []string{"j", "k"}); return err },
+		"began":     func() error { _, err := s.StartedAt(ctx, "j", at); return err },
 		"each output": func() error {
 			return s.EachOutput(ctx, "x", 10, func(*scheduler.Chunk) error { return nil })
 		},

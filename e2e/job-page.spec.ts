@@ -18,7 +18,7 @@ test('a job says how it has been doing, in words too @phone @nojs', async ({ adm
   await expect(page.getByRole('link', { name, exact: true })).toBeVisible()
 })
 
-test('what a job waits for and starts is drawn, and leads there', async ({ adminPage: page, api, unique }) => {
+test('what a job waits for and starts is drawn, and leads there @phone', async ({ adminPage: page, api, unique }) => {
   const before = unique('before')
   const name = unique('middle')
   const after = unique('after')
@@ -55,7 +55,7 @@ test('a run with another command leaves the job as it is @phone @nojs', async ({
   expect((await api.job(name)).config).toEqual({ command: 'echo stored' })
 })
 
-test('a job is cloned, and copied as curl', async ({ adminPage: page, api, unique }) => {
+test('a job is cloned, and copied as curl @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('original')
   await api.createJob({ name, notes: "it's mine" }, 'echo one')
   await page.goto(`/jobs/${name}`)
@@ -72,4 +72,45 @@ test('a job is cloned, and copied as curl', async ({ adminPage: page, api, uniqu
   await page.getByLabel('Name', { exact: true }).fill(`${name}-2`)
   await page.getByRole('button', { name: 'Create job' }).click()
   await expect(page.getByRole('heading', { level: 1 })).toContainText(`${name}-2`)
+})
+
+test('a job says when it fires next and how often it fails, and is edited and deleted @phone', async ({ adminPage: page, api, unique }) => {
+  const name = unique('told')
+  await api.createJob({ name, schedule: '0 2 26 10 *', timezone: 'Europe/Berlin' }, 'exit 3')
+  for (let i = 0; i < 2; i++) await api.reaches(await api.run(name), 'failed')
+  await page.goto(`/jobs/${name}`)
+  const fires = page.getByRole('region', { name: 'Next fires' })
+  await expect(fires.getByRole('listitem')).toHaveCount(5)
+  await expect(fires.getByRole('listitem').first()).toContainText(/26 Oct \d{4} 02:00:00/)
+  await expect(fires).toContainText('In Europe/Berlin')
+  await expect(page.getByRole('img', { name: /^Duration of the last 2 runs.*; 2 of them failed$/ })).toBeVisible()
+  await expect(page.getByRole('img', { name: /^Started after it was due of the last 2 runs/ })).toBeVisible()
+  await expect(page.getByRole('region', { name: 'Overview' })).toContainText('0 % of 2')
+  await page.getByRole('link', { name: 'Edit' }).click()
+  await expect(page).toHaveURL(`/jobs/${name}/edit`)
+  await expect(page.getByLabel('Name', { exact: true })).toHaveValue(name)
+  await page.goto(`/jobs/${name}`)
+  await page.getByRole('button', { name: 'Delete' }).click()
+  await page.getByRole('dialog', { name: `Delete ${name}?` }).getByRole('button', { name: 'Delete' }).click()
+  await expect(page.getByText(`Deleted ${name}.`)).toBeVisible()
+})
+
+test('a job of a class runs once with other parameters @phone @nojs', async ({ adminPage: page, api, unique }) => {
+  const kind = unique('jobs.Says')
+  const name = unique('says')
+  const made = await api.http.post('/settings/classes', { data: { name: kind, executor: 'shell', template: { command: 'echo said {{args}}' }, arguments: [{ description: 'what' }] } })
+  expect(made.status(), await made.text()).toBe(201)
+  await api.createJob({ name, executor: 'class', config: { class: kind, args: ['one'] } })
+  await page.goto(`/jobs/${name}/run`)
+  await page.locator('#f-config-args').fill('["two", 3')
+  await page.getByRole('button', { name: 'Run with these' }).click()
+  await expect(page.locator('#f-config-args')).toHaveAttribute('aria-invalid', 'true')
+  await page.locator('#f-config-args').fill('["two", 3]')
+  await page.getByRole('button', { name: 'Run with these' }).click()
+  await expect(page).toHaveURL(/\/executions\//)
+  const id = page.url().split('/').pop()!
+  await api.reaches(id, 'succeeded')
+  await page.reload()
+  await expect(page.getByText('said two 3').first()).toBeVisible()
+  expect((await api.job(name)).config).toMatchObject({ args: ['one'] })
 })

@@ -90,7 +90,7 @@ test('a job runs now, from its row and from its page @phone', async ({ adminPage
   expect(await api.executionsOf(name)).toHaveLength(2)
 })
 
-test('a job is deleted after a question', async ({ adminPage: page, api, unique }) => {
+test('a job is deleted after a question @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('deleted')
   await api.createJob({ name }, 'true')
   await page.goto(`/jobs/${name}`)

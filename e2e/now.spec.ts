@@ -18,7 +18,7 @@ test('a failure is acknowledged, until the next one @phone @nojs', async ({ admi
   await expect(row).toBeVisible()
 })
 
-test('what runs says how long and how far, and can be stopped', async ({ adminPage: page, api, unique, tap }) => {
+test('what runs says how long and how far, and can be stopped @phone', async ({ adminPage: page, api, unique, tap }) => {
   const name = unique('running')
   await api.createJob({ name, progress: '(\\d+)%' }, tap.cat)
   const first = await api.run(name)
@@ -32,4 +32,31 @@ test('what runs says how long and how far, and can be stopped', async ({ adminPa
   await row.getByRole('button', { name: 'Stop' }).click()
   await page.getByRole('dialog', { name: `Stop ${name}?` }).getByRole('button', { name: 'Stop' }).click()
   await expect(row).toHaveCount(0)
+})
+
+test('Now is a verdict, what comes and how the day went, and leads from a failure to its log and its retry @phone', async ({ adminPage: page, api, unique }) => {
+  const name = unique('trouble')
+  const soon = unique('soon')
+  await api.createJob({ name: soon, schedule: '*/3 * * * * *', timezone: 'Asia/Tokyo' }, 'true')
+  const failed = await api.start(name, 'echo the disk is full; exit 7', { schedule: '0 0 1 1 *' })
+  await api.reaches(failed, 'failed')
+  // It shows twenty at most; when other tests' jobs are all due in the same second, this one is next after that.
+  await expect(async () => {
+    await page.goto('/')
+    const next = page.getByRole('region', { name: 'Next 60 minutes' }).getByRole('listitem').filter({ hasText: soon })
+    await expect(next).toContainText(/^\d\d:\d\d:\d\d.*every 3 seconds.*(in \d s|now|ago)$/, { timeout: 1_000 })
+  }).toPass({ timeout: 15_000 })
+  await expect(page.getByRole('region', { name: 'Verdict' })).toHaveText(/\d+ failing.* % over 24 h/)
+  await expect(page.getByRole('region', { name: 'Last 24 hours' }).getByRole('img', { name: /^Ended in the last 24 hours, by hour: .*\d failed/ })).toBeVisible()
+  const row = page.getByRole('region', { name: 'Failing' }).getByRole('listitem').filter({ has: page.getByRole('link', { name, exact: true }) })
+  await row.getByRole('link', { name: `Log of ${name}` }).click()
+  await expect(page).toHaveURL(`/executions/${failed}`)
+  await expect(page.getByRole('region', { name: 'Lines of output' })).toContainText('the disk is full')
+  await page.goBack()
+  await row.getByRole('button', { name: `Retry ${name}` }).click()
+  await expect.poll(async () => (await api.executionsOf(name)).length).toBe(2)
+  const [again] = await api.executionsOf(name)
+  await api.reaches(again!.id, 'failed')
+  expect(again!.id).not.toBe(failed)
+  await api.http.delete(`/jobs/${soon}`)
 })

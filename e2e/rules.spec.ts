@@ -159,7 +159,7 @@ test('the form with everything, and the job, can be used by everybody', async ({
   expect((await api.job(child)).depends_on).toEqual([])
 })
 
-test('a job is paused until a time, and goes on', async ({ adminPage: page, api, unique }) => {
+test('a job is paused until a time, and goes on @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('rests')
   await api.createJob({ name, schedule: '@hourly' }, 'true')
   await page.goto(`/jobs/${name}`)

@@ -98,12 +98,12 @@ func TestZoneChoice(t *testing.T) {
 		Name: "tokyo", Enabled: true, Executor: "shell", Config: []byte(`{"command":"x"}`), Schedules: []scheduler.Schedule{{Text: "0 0 1 1 *", Zone: "Asia/Tokyo"}},
 	}, scheduler.OriginAPI)
 	w.must(err)
-	w.finished("tokyo", "x\n")
+	id := w.finished("tokyo", "x\n").ID
 	cookie := w.logIn("admin", adminPassword)
 	for choice, want := range map[string]string{"": "UTC", "utc": "UTC", "job": "Asia/Tokyo", "mine": "America/New_York"} {
 		rec := w.expect(http.StatusSeeOther, ask{method: "POST", path: "/zone", form: url.Values{"zone": {choice}, "mine": {"America/New_York"}}}.page().with("Cookie", cookie))
 		set, _, _ := strings.Cut(rec.Header().Get("Set-Cookie"), ";")
-		for _, path := range []string{"/executions", "/jobs/tokyo"} {
+		for _, path := range []string{"/executions", "/executions?job=tokyo", "/executions/" + id, "/jobs", "/jobs/tokyo"} {
 			page := w.expect(http.StatusOK, ask{path: path}.page().with("Cookie", cookie+"; "+set)).Body.String()
 			if !strings.Contains(page, " "+want+`"`) {
 				t.Errorf("%s with times of %q does not have them in %s", path, choice, want)

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,12 +15,12 @@ import (
 )
 
 const (
-	calendarNames  = 6    // jobs that a slot of a day names
-	calendarRows   = 300  // jobs that an hour lists
-	calendarMissed = 2000 // missed fires that are looked at
+	calendarNames = 6   // jobs that a slot of a day names
+	calendarRows  = 300 // jobs that an hour lists
+	calendarRan   = 100 // executions that an hour lists
 )
 
-// showCalendar is what comes: a week, a day, or one hour of it.
+// showCalendar is what ran and what comes: a week, a day, or one hour of it.
 func (s *Server) showCalendar(c echo.Context) error {
 	q := httpkit.ReadQuery(c.Request())
 	page := s.boardPage(c, "Calendar", views.NavCalendar)
@@ -111,19 +112,17 @@ func (s *Server) calendarGrid(c echo.Context, page views.Page, view string, firs
 	if err != nil {
 		return err
 	}
-	missed, err := s.Store.MissedBetween(ctx, edges[0], last, calendarMissed)
+	ended, err := s.ended(ctx, edges)
 	if err != nil {
 		return err
 	}
-	p.Left, p.MissedCut = counts.Left, len(missed) == calendarMissed
+	p.Left = counts.Left
 	names := map[string]scheduler.Job{}
 	for i, f := range counts.Slots {
 		slot := &p.Days[i/24].Slots[i%24]
 		slot.Fires, slot.Due = f.N, f.Due
-		for _, e := range missed {
-			if !e.DueAt.Before(slot.From) && e.DueAt.Before(slot.To) {
-				slot.Missed++
-			}
+		if i < len(ended) {
+			slot.Ended = ended[i]
 		}
 		if view == "day" {
 			if slot.Jobs, err = s.jobNames(ctx, f.Jobs, names); err != nil {
@@ -136,6 +135,18 @@ func (s *Server) calendarGrid(c echo.Context, page views.Page, view string, firs
 		return err
 	}
 	return respond(c, http.StatusOK, answer{page: views.CalendarPage(p), fragment: views.Calendar(p), json: presentCalendar(p)})
+}
+
+// ended counts what ended in those slots between edges that have begun.
+func (s *Server) ended(ctx context.Context, edges []time.Time) ([]map[scheduler.State]scheduler.Total, error) {
+	begun := 0
+	for now := s.Now(); begun < len(edges)-1 && edges[begun].Before(now); {
+		begun++
+	}
+	if begun == 0 {
+		return nil, nil
+	}
+	return s.Store.EndedWithin(ctx, edges[:begun+1])
 }
 
 // jobNames reads jobs once each; those that are gone drop out.
@@ -174,18 +185,39 @@ func (s *Server) calendarHour(c echo.Context, page views.Page, day time.Time, ho
 			return err
 		}
 		p.Fires = append(p.Fires, views.CalendarFire{
-			JobName: views.JobName{Name: j.Name, Display: j.DisplayName}, Words: s.words(j.Schedules), First: f.First, Last: f.Last, N: f.N,
+			JobName: views.JobName{Name: j.Name, Display: j.DisplayName}, Words: s.words(j.Schedules), First: f.First, Last: f.Last, N: f.N, Zone: jobZone(j),
 		})
 	}
-	missed, err := s.Store.MissedBetween(ctx, p.Slot.From, p.Slot.To, calendarMissed)
+	if err := s.hourEnded(ctx, &p); err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, answer{page: views.CalendarHourPage(p), fragment: views.CalendarHour(p), json: s.presentCalendarHour(p)})
+}
+
+// hourEnded is what an hour that has begun had to do.
+func (s *Server) hourEnded(ctx context.Context, p *views.CalendarHourProps) error {
+	ended, err := s.ended(ctx, []time.Time{p.Slot.From, p.Slot.To})
+	if err != nil || len(ended) == 0 {
+		return err
+	}
+	p.Slot.Ended, p.MissedTotal = ended[0], ended[0][scheduler.Missed]
+	missed, err := s.Store.MissedBetween(ctx, p.Slot.From, p.Slot.To, calendarRows)
 	if err != nil {
 		return err
 	}
-	if p.Missed, err = s.executionRows(ctx, missed[:min(len(missed), calendarRows)]); err != nil {
+	if p.Missed, err = s.executionRows(ctx, missed); err != nil {
 		return err
 	}
-	p.MissedTotal = len(missed)
-	return respond(c, http.StatusOK, answer{page: views.CalendarHourPage(p), fragment: views.CalendarHour(p), json: s.presentCalendarHour(p)})
+	ran, total, err := s.Store.ListExecutions(ctx, scheduler.ExecutionFilter{
+		States: slices.DeleteFunc(slices.Clone(scheduler.States), func(s scheduler.State) bool { return s == scheduler.Missed }),
+		From:   p.Slot.From, To: p.Slot.To, Limit: calendarRan,
+	})
+	if err != nil {
+		return err
+	}
+	p.RanTotal = total
+	p.Ran, err = s.executionRows(ctx, ran)
+	return err
 }
 
 type calendarOut struct {
@@ -197,12 +229,28 @@ type calendarOut struct {
 }
 
 type slotOut struct {
-	From   instant  `json:"from"`
-	To     instant  `json:"to"`
-	Fires  int64    `json:"fires"`
-	Due    int      `json:"due"` // jobs
-	Missed int      `json:"missed"`
-	Jobs   []string `json:"jobs,omitzero"` // of a day: the first of them
+	From  instant  `json:"from"`
+	To    instant  `json:"to"`
+	Fires int64    `json:"fires"`
+	Due   int      `json:"due"`           // jobs
+	Jobs  []string `json:"jobs,omitzero"` // of a day: the first of them
+	outcomesOut
+}
+
+// outcomesOut are what ended in a slot.
+type outcomesOut struct {
+	Ended  map[scheduler.State]int64 `json:"ended"`
+	Missed int64                     `json:"missed"`
+	Capped bool                      `json:"capped"` // of some state there is more than is counted
+}
+
+func presentOutcomes(slot views.CalendarSlot) outcomesOut {
+	out := outcomesOut{Ended: map[scheduler.State]int64{}, Missed: slot.Ended[scheduler.Missed].N}
+	for state, n := range slot.Ended {
+		out.Ended[state] = n.N
+		out.Capped = out.Capped || n.Capped
+	}
+	return out
 }
 
 func presentCalendar(p views.CalendarProps) calendarOut {
@@ -212,7 +260,7 @@ func presentCalendar(p views.CalendarProps) calendarOut {
 			if slot.Gap {
 				continue
 			}
-			o := slotOut{From: instant(slot.From), To: instant(slot.To), Fires: slot.Fires, Due: slot.Due, Missed: slot.Missed}
+			o := slotOut{From: instant(slot.From), To: instant(slot.To), Fires: slot.Fires, Due: slot.Due, outcomesOut: presentOutcomes(slot)}
 			if p.View == "day" {
 				o.Jobs = names(slot.Jobs)
 			}
@@ -235,7 +283,12 @@ type calendarHourOut struct {
 	To     instant        `json:"to"`
 	Jobs   int            `json:"jobs"`
 	Fires  []jobFiresOut  `json:"fires"`
-	Missed []executionOut `json:"missed"`
+	Missed []executionOut `json:"missed"` // by due time, the first of them
+
+	Ended      map[scheduler.State]int64 `json:"ended"`
+	Capped     bool                      `json:"capped"`
+	Executions []executionOut            `json:"executions"` // what else was queued, the newest of them
+	Total      int64                     `json:"executions_total"`
 }
 
 type jobFiresOut struct {
@@ -246,7 +299,11 @@ type jobFiresOut struct {
 }
 
 func (s *Server) presentCalendarHour(p views.CalendarHourProps) calendarHourOut {
-	out := calendarHourOut{From: instant(p.Slot.From), To: instant(p.Slot.To), Jobs: p.Jobs, Fires: []jobFiresOut{}, Missed: s.presentRows(p.Missed)}
+	ended := presentOutcomes(p.Slot)
+	out := calendarHourOut{
+		From: instant(p.Slot.From), To: instant(p.Slot.To), Jobs: p.Jobs, Fires: []jobFiresOut{}, Missed: s.presentRows(p.Missed),
+		Ended: ended.Ended, Capped: ended.Capped || p.RanTotal.Capped, Executions: s.presentRows(p.Ran), Total: p.RanTotal.N,
+	}
 	for _, f := range p.Fires {
 		out.Fires = append(out.Fires, jobFiresOut{f.Name, instant(f.First), instant(f.Last), f.N})
 	}

@@ -2,7 +2,9 @@ package handlers
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,8 +95,50 @@ func TestCalendar(t *testing.T) {
 	if hour.Jobs != 2 || hour.Fires[0].Count+hour.Fires[1].Count != 5 {
 		t.Errorf("the hour: %+v", hour)
 	}
+	// What ran belongs to the hour in which it was queued.
+	w.must(w.store.InTx(t.Context(), func(tx scheduler.Tx) error {
+		for i, state := range []scheduler.State{scheduler.Succeeded, scheduler.Succeeded, scheduler.TimedOut, scheduler.Cancelled} {
+			at := due.Add(time.Duration(1+i) * 10 * time.Minute)
+			e := scheduler.Execution{
+				ID: at.String(), JobID: j.ID, Group: at.String(), Attempt: 1, State: scheduler.Queued, Trigger: scheduler.Trigger{Kind: scheduler.TriggerManual},
+				DueAt: at, RunAt: at, QueuedAt: at, Progress: -1,
+			}
+			if _, err := tx.InsertExecution(t.Context(), e); err != nil {
+				return err
+			}
+			if state == scheduler.Cancelled {
+				e.State, e.FinishedAt = state, at.Add(time.Hour)
+				return tx.Finish(t.Context(), e, scheduler.Queued)
+			}
+			claimed, err := tx.Claim(t.Context(), scheduler.Worker{Name: "w"}, at, 1)
+			if err != nil {
+				return err
+			}
+			e = claimed[0].Execution
+			e.State, e.FinishedAt = state, at.Add(time.Hour)
+			if err := tx.Finish(t.Context(), e, scheduler.Running); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	week = decode[calendarOut](t, w.expect(http.StatusOK, ask{path: "/calendar?date=2026-11-18", as: scheduler.Viewer}))
+	for i, s := range week.Slots {
+		want := map[scheduler.State]int64{}
+		if i == 4*24+12 {
+			want = map[scheduler.State]int64{scheduler.Succeeded: 2, scheduler.TimedOut: 1, scheduler.Cancelled: 1, scheduler.Missed: 1}
+		}
+		if !maps.Equal(s.Ended, want) || s.Capped {
+			t.Errorf("ended in %v: %+v", time.Time(s.From), s.Ended)
+		}
+	}
+	cell := w.expect(http.StatusOK, ask{path: "/calendar?date=2026-11-18", as: scheduler.Viewer}.page()).Body.String()
+	if want := `aria-label="Fri 20 Nov 12:00: 2 succeeded, 1 timed out, 1 cancelled, 1 missed"`; !strings.Contains(cell, want) {
+		t.Errorf("the week does not say %s", want)
+	}
 	past := decode[calendarHourOut](t, w.expect(http.StatusOK, ask{path: "/calendar?date=2026-11-20&hour=12", as: scheduler.Viewer}))
-	if past.Jobs != 0 || len(past.Missed) != 1 || past.Missed[0].Job != "noon" {
+	if past.Jobs != 0 || len(past.Missed) != 1 || past.Missed[0].Job != "noon" || past.Ended[scheduler.Succeeded] != 2 ||
+		len(past.Executions) != 4 || past.Total != 4 || past.Executions[0].State != "cancelled" {
 		t.Errorf("the past hour: %+v", past)
 	}
 	for _, query := range []string{"view=year", "date=yesterday", "date=0001-01-01", "hour=24", "view=hour", "hour=x"} {

@@ -64,11 +64,18 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 		n := int(q.Int("exit_code", 0, -1<<31, 1<<31-1))
 		f.Exit = &n
 	}
-	zone, _ := s.chosenZone(c)
+	j, found, failed := s.filteredJob(c, job)
+	zone, whose := s.chosenZone(c)
+	if found {
+		zone = s.zoneOf(c, j)
+	}
 	f.From, f.To = q.Time("from", zone), q.Time("to", zone)
 	asked := views.ExecutionQuery{
 		Job: job, State: joinStates(f.States), Trigger: string(f.Trigger), Worker: f.Worker,
 		Exit: q.Raw("exit_code"), From: q.Raw("from"), To: q.Raw("to"), Sort: f.Sort, Limit: f.Limit, Offset: f.Offset,
+	}
+	if found && whose == views.ZoneJob {
+		asked.Zone = zone
 	}
 	program := form(c.Request()) == asJSON
 	if err == nil && program {
@@ -78,16 +85,24 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 		return f, asked, nil, err
 	}
 	if job != "" {
-		j, err := s.Store.JobByName(c.Request().Context(), job)
-		if scheduler.CodeOf(err) == scheduler.CodeNotFound && !program {
-			f.Limit, err = 0, nil
+		if scheduler.CodeOf(failed) == scheduler.CodeNotFound && !program {
+			f.Limit, failed = 0, nil
 		}
-		if err != nil {
-			return f, asked, nil, err
+		if failed != nil {
+			return f, asked, nil, failed
 		}
 		f.JobID = j.ID
 	}
 	return f, asked, fieldMap(q.Fields()), nil
+}
+
+// filteredJob reads the job that a list is asked for, if it is asked for one.
+func (s *Server) filteredJob(c echo.Context, name string) (j scheduler.Job, found bool, err error) {
+	if name == "" {
+		return j, false, nil
+	}
+	j, err = s.Store.JobByName(c.Request().Context(), name)
+	return j, err == nil, err
 }
 
 func triggerKinds() []string {
@@ -203,8 +218,8 @@ func (s *Server) executionProps(ctx context.Context, page views.Page, e schedule
 		return p, err
 	}
 	p.OfAttempts, p.Next = max(1+j.Retries, len(p.Attempts)), s.nextFire(j)
-	p.Page = inJobZone(p.Page, j)
-	p.Row.Display, p.Row.Executor = j.DisplayName, j.Executor
+	p.Row.Display, p.Row.Executor, p.Row.Zone = j.DisplayName, j.Executor, jobZone(j)
+	p.Page = p.Page.In(p.Row.Zone)
 	stats, err := s.Store.JobStats(ctx, []string{j.ID}, recentShown)
 	p.Row.Median = stats[j.ID].MedianTook
 	return p, err

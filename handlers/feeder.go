@@ -201,7 +201,7 @@ func (f *feeder) sendExecution(ctx context.Context) (ended bool) {
 		return n.ended
 	}
 	f.page.Now = f.server.Now()
-	n.props.Page = f.page
+	n.props.Page = f.page.In(n.props.Row.Zone)
 	f.render(ctx, "execution", views.ExecutionHeader(n.props))
 	if n.execution.State.Final() {
 		f.render(ctx, "end", views.EndNote(n.props))

@@ -33,15 +33,14 @@ func readPause(c echo.Context) (in pauseIn, err error) {
 	return in, err
 }
 
-// until reads the end of a pause. Times without an offset are the page's.
-func (s *Server) until(c echo.Context, text string) (time.Time, error) {
+// until reads the end of a pause. Times without an offset are in a zone, the page's.
+func (s *Server) until(text string, zone *time.Location) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
 	if d, err := time.ParseDuration(text); err == nil {
 		return s.Now().Add(d), nil
 	}
-	zone, _ := s.chosenZone(c)
 	for _, layout := range timeLayouts {
 		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return t, nil
@@ -67,7 +66,8 @@ func (s *Server) freeze(c echo.Context) error {
 		return err
 	}
 	var f scheduler.Freeze
-	until, err := s.until(c, in.Until)
+	zone, _ := s.chosenZone(c)
+	until, err := s.until(in.Until, zone)
 	if err == nil {
 		f, err = s.Service.Freeze(c.Request().Context(), httpkit.Principal(c), strings.TrimSpace(in.Reason), until)
 	}
@@ -97,8 +97,11 @@ func (s *Server) pauseJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var j scheduler.Job
-	until, err := s.until(c, in.Until)
+	j, err := s.storedJob(c)
+	if err != nil {
+		return err
+	}
+	until, err := s.until(in.Until, s.zoneOf(c, j))
 	if err == nil && until.IsZero() {
 		err = scheduler.Invalid("until", "is required")
 	}

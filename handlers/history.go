@@ -26,7 +26,7 @@ func (s *Server) showHistory(c echo.Context) error {
 	if how == asPage {
 		return c.Redirect(http.StatusSeeOther, views.JobPath(j.Name)+"#history")
 	}
-	props, err := s.history(c.Request().Context(), s.page(c, "", views.NavJobs), j)
+	props, err := s.history(c.Request().Context(), s.page(c, "", views.NavJobs).In(jobZone(j)), j)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (s *Server) jobPage(c echo.Context, status int, pause views.PauseProps) err
 	props := views.JobProps{
 		Page: s.boardPage(c, cmp.Or(j.DisplayName, j.Name), views.NavJobs), Row: s.jobRow(j, stats), Fires: s.fires(j), Pause: pause,
 	}
-	props.Page = inJobZone(props.Page, j)
+	props.Page = props.Page.In(props.Row.Zone)
 	props.Row.Job.Notify = s.Service.MaskNotify(j.Notify)
 	if props.Dependents, err = s.Store.Dependents(ctx, j.ID); err != nil {
 		return err

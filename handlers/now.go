@@ -143,7 +143,7 @@ func (s *Server) nowNext(ctx context.Context, p *views.NowProps) error {
 			return err
 		}
 		p.Next = append(p.Next, views.Upcoming{
-			JobName: j.Name, Display: j.DisplayName, Executor: j.Executor, Words: strings.Join(s.words(j.Schedules), ", "), At: due.At,
+			JobName: j.Name, Display: j.DisplayName, Executor: j.Executor, Words: strings.Join(s.words(j.Schedules), ", "), At: due.At, Zone: jobZone(j),
 		})
 	}
 	return nil

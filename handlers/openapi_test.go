@@ -22,7 +22,7 @@ import (
 // TestAnswersAreAsDescribed sends a request to every operation of openapi.json,
 // and one that fails, and validates the requests and the answers against it.
 func TestAnswersAreAsDescribed(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(o *Options) { o.Backups = &fakeBackups{} })
 	d := description(t)
 	w.job("one")
 	running := w.finished("one", "first\nsecond\n")
@@ -68,7 +68,11 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{ask{path: "/jobs/one/history"}, 200},
 		{ask{path: "/calendar"}, 200},
 		{ask{path: "/settings/system"}, 200},
-		{ask{method: "POST", path: "/settings/backup"}, 409},
+		{ask{method: "POST", path: "/settings/backup"}, 201},
+		{ask{path: "/settings/backups"}, 200},
+		{ask{path: "/settings/backups/copy.db"}, 200},
+		{ask{method: "DELETE", path: "/settings/backups/copy.db"}, 204},
+		{ask{method: "DELETE", path: "/settings/backups/copy.db"}, 404},
 		{ask{path: "/account"}, 200},
 		{ask{path: "/search?q=o"}, 200},
 		{ask{path: "/jobs/export?job=one"}, 200},
@@ -187,7 +191,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	d := description(t)
 	pages := []string{
 		"POST /jobs/preview", "GET /jobs/new", "GET /jobs/{name}/edit", "GET /jobs/{name}/run", "GET /executions/{id}/retry", "POST /jobs/{name}", "POST /jobs/{name}/delete", "GET /settings", "GET /login", "POST /zone", "POST /account/password",
-		"POST /settings/users/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
+		"POST /settings/users/{name}/delete", "POST /settings/backups/{name}/delete", "POST /settings/tokens/{id}/revoke", "GET /favicon.ico", "GET /robots.txt", "GET /static/*",
 		"POST /settings/classes/{name}", "POST /settings/classes/{name}/delete",
 		"POST /workers/{name}/forget", "POST /workers/tokens/{id}/revoke", "POST /tree/{num}",
 	}

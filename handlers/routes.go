@@ -119,6 +119,10 @@ func (s *Server) routes() []route {
 		{get, "/classes", s.offerClasses, private},
 		{get, "/settings/system", s.showSystem, private},
 		{post, "/settings/backup", s.makeBackup, private},
+		{get, "/settings/backups", s.listBackups, private},
+		{get, "/settings/backups/:name", s.downloadBackup, private},
+		{del, "/settings/backups/:name", s.deleteBackup, private},
+		{post, "/settings/backups/:name/delete", s.deleteBackup, private},
 		{get, "/account", s.showAccount, private},
 		{post, "/account/password", s.changePassword, private},
 

@@ -16,6 +16,7 @@ import (
 // of TestEveryRouteAsksWhoItIs, too.
 const golden = `
 DELETE /jobs/:name
+DELETE /settings/backups/:name
 DELETE /settings/classes/:name
 DELETE /settings/tokens/:id
 DELETE /settings/users/:name
@@ -51,6 +52,8 @@ GET /openapi.json
 GET /robots.txt
 GET /search
 GET /settings
+GET /settings/backups
+GET /settings/backups/:name
 GET /settings/classes
 GET /settings/classes/:name
 GET /settings/configuration
@@ -83,6 +86,7 @@ POST /jobs/preview
 POST /login
 POST /logout
 POST /settings/backup
+POST /settings/backups/:name/delete
 POST /settings/classes
 POST /settings/classes/:name
 POST /settings/classes/:name/delete
@@ -238,6 +242,8 @@ func TestRoles(t *testing.T) {
 		{"GET", "/settings/users", scheduler.Admin, "", nil},
 		{"GET", "/settings/system", scheduler.Admin, "", nil},
 		{"POST", "/settings/backup", scheduler.Admin, "", nil},
+		{"DELETE", "/settings/backups/copy.db", scheduler.Admin, "", nil},
+		{"POST", "/settings/backups/copy.db/delete", scheduler.Admin, "", nil},
 		{"POST", "/settings/users", scheduler.Admin, `{"username":"eve","password":"12345678","role":"admin"}`, url.Values{"username": {"eve"}, "password": {"12345678"}, "role": {"admin"}}},
 		{"POST", "/settings/users/admin/role", scheduler.Admin, `{"role":"admin"}`, url.Values{"role": {"admin"}}},
 		{"POST", "/settings/users/admin/password", scheduler.Admin, `{"password":"12345678"}`, url.Values{"password": {"12345678"}}},

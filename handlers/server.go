@@ -54,8 +54,8 @@ type Options struct {
 	Dialects []func(httpkit.Doorman) httpkit.Dialect
 	// DatabaseKind is what the store is: "SQLite" or "PostgreSQL".
 	DatabaseKind string
-	// Backup copies the database, and checks the copy; nil when it cannot.
-	Backup func(context.Context) (Backup, error)
+	// Backups are copies of the database; nil where it has its own tools for them.
+	Backups Backups
 	// Settings are what the server was started with, name and value, without secrets.
 	Settings [][2]string
 }
@@ -103,7 +103,7 @@ type UserService interface {
 	DeleteUser(ctx context.Context, by scheduler.Principal, name string) error
 	CreateToken(ctx context.Context, by scheduler.Principal, name string, role scheduler.Role, ttl time.Duration) (scheduler.Token, string, error)
 	RevokeToken(ctx context.Context, by scheduler.Principal, id string) error
-	Backup(ctx context.Context, by scheduler.Principal, do func(context.Context) (file string, err error)) error
+	Backup(ctx context.Context, by scheduler.Principal, action scheduler.BackupAction, do func(context.Context) (file string, err error)) error
 	Lateness() (p50, p99 time.Duration, fires int)
 }
 

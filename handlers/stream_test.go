@@ -22,8 +22,9 @@ import (
 // liveWorld is a world whose events reach open streams, over real connections.
 type liveWorld struct {
 	*world
-	hub *events.Hub
-	url string
+	hub    *events.Hub
+	url    string
+	cookie string // that streams are opened with
 }
 
 func newLiveWorld(t *testing.T) *liveWorld {
@@ -37,7 +38,7 @@ func newLiveWorld(t *testing.T) *liveWorld {
 		hub.Close()
 		real.Close()
 	})
-	return &liveWorld{w, hub, real.URL}
+	return &liveWorld{world: w, hub: hub, url: real.URL}
 }
 
 // started is a claimed execution of a new job.
@@ -107,6 +108,9 @@ func (w *liveWorld) open(query, lastID string) *stream {
 	r.Header.Set("Accept", "text/event-stream")
 	if lastID != "" {
 		r.Header.Set("Last-Event-ID", lastID)
+	}
+	if w.cookie != "" {
+		r.Header.Set("Cookie", w.cookie)
 	}
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	w.must(err)

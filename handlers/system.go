@@ -1,7 +1,6 @@
 package handlers
 
 import (
-	"context"
 	"net/http"
 	"runtime"
 
@@ -12,13 +11,6 @@ import (
 	"belfry/views"
 )
 
-// Backup is a copy of the database that was made.
-type Backup struct {
-	File             string
-	Bytes            int64
-	Jobs, Executions int64
-}
-
 // showSystem is how the server is, and what it was started with.
 func (s *Server) showSystem(c echo.Context) error {
 	if err := needs(c, scheduler.Admin, "seeing the system"); err != nil {
@@ -26,7 +18,7 @@ func (s *Server) showSystem(c echo.Context) error {
 	}
 	p := views.SystemProps{
 		Page: s.page(c, "System", views.NavSettings), Version: s.Version, Go: runtime.Version(), Started: s.started,
-		Viewers: int(s.viewers.Load()), Settings: s.Settings, CanBackup: s.Backup != nil, DatabaseKind: s.DatabaseKind,
+		Viewers: int(s.viewers.Load()), Settings: s.Settings, DatabaseKind: s.DatabaseKind,
 	}
 	p.LateMedian, p.Late99, p.Fires = s.Service.Lateness()
 	var m runtime.MemStats
@@ -38,6 +30,9 @@ func (s *Server) showSystem(c echo.Context) error {
 	}
 	p.Busy, p.Slots = load(workers)
 	if p.Database, err = s.Store.Size(c.Request().Context()); err != nil {
+		return err
+	}
+	if err := s.addBackups(&p); err != nil {
 		return err
 	}
 	return respond(c, http.StatusOK, answer{page: views.SettingsSystemPage(p), json: presentSystem(p)})
@@ -69,33 +64,6 @@ func presentSystem(p views.SystemProps) systemOut {
 		out.Settings[kv[0]] = kv[1]
 	}
 	return out
-}
-
-type backupOut struct {
-	File       string `json:"file"`
-	Bytes      int64  `json:"bytes"`
-	Jobs       int64  `json:"jobs"`
-	Executions int64  `json:"executions"`
-}
-
-// makeBackup copies the database beside it.
-func (s *Server) makeBackup(c echo.Context) error {
-	if s.Backup == nil {
-		if err := needs(c, scheduler.Admin, "making a backup"); err != nil {
-			return err
-		}
-		return scheduler.Errorf(scheduler.CodeConflict, "this database is not one that Belfry copies: use pg_dump")
-	}
-	var made Backup
-	err := s.Service.Backup(c.Request().Context(), httpkit.Principal(c), func(ctx context.Context) (file string, err error) {
-		made, err = s.Backup(ctx)
-		return made.File, err
-	})
-	if err != nil {
-		return err
-	}
-	flash := good("Copied the database to " + made.File + ", " + views.Size(made.Bytes) + ", and checked the copy.")
-	return s.done(c, http.StatusCreated, "/settings/system", flash, answer{json: backupOut(made)})
 }
 
 // showAccount is where people change their own password.

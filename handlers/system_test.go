@@ -7,38 +7,121 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"belfry/scheduler"
 )
 
+// fakeBackups are one copy in memory.
+type fakeBackups struct {
+	name  string
+	fails error
+}
+
+type memoryFile struct{ *strings.Reader }
+
+func (memoryFile) Close() error { return nil }
+
+func (b *fakeBackups) one() Backup {
+	return Backup{Name: b.name, File: "/data/" + b.name, MadeAt: time.Unix(1, 0), Bytes: 10, Whole: true, Jobs: 1}
+}
+
+func (b *fakeBackups) Make(context.Context) (Backup, error) {
+	b.name = "copy.db"
+	return b.one(), b.fails
+}
+
+func (b *fakeBackups) List() ([]Backup, error) {
+	if b.name == "" {
+		return nil, nil
+	}
+	return []Backup{b.one()}, nil
+}
+
+func (b *fakeBackups) Open(name string) (BackupFile, Backup, error) {
+	if name != b.name || name == "" {
+		return nil, Backup{}, scheduler.Errorf(scheduler.CodeNotFound, "there is no backup named %q", name)
+	}
+	return memoryFile{strings.NewReader("0123456789")}, b.one(), nil
+}
+
+func (b *fakeBackups) Delete(name string) error {
+	_, _, err := b.Open(name)
+	if err == nil {
+		b.name = ""
+	}
+	return err
+}
+
+func (b *fakeBackups) Folder() string             { return "/data" }
+func (b *fakeBackups) Restore(file string) string { return "restore " + file }
+
 func TestSystem(t *testing.T) {
-	var fails error
+	backups := &fakeBackups{}
 	w := newWorld(t, func(o *Options) {
-		o.DatabaseKind, o.Settings = "SQLite", [][2]string{{"slots", "4"}}
-		o.Backup = func(context.Context) (Backup, error) {
-			return Backup{File: "/data/copy.db", Bytes: 2048, Jobs: 1}, fails
-		}
+		o.DatabaseKind, o.Settings, o.Backups = "SQLite", [][2]string{{"slots", "4"}}, backups
 	})
 	got := decode[systemOut](t, w.expect(http.StatusOK, ask{path: "/settings/system", as: scheduler.Admin}))
 	if got.Version != "test" || got.DatabaseBytes <= 0 || got.Settings["slots"] != "4" || got.MemoryBytes <= 0 {
 		t.Errorf("the system: %+v", got)
 	}
 	made := decode[backupOut](t, w.expect(http.StatusCreated, ask{method: "POST", path: "/settings/backup", as: scheduler.Admin}))
-	if made.File != "/data/copy.db" || made.Bytes != 2048 {
+	if made.File != "/data/copy.db" || made.Bytes != 10 || made.Jobs != 1 {
 		t.Errorf("the backup: %+v", made)
 	}
-	entries, _, err := w.store.ListAudit(t.Context(), scheduler.AuditFilter{Limit: 1})
-	w.must(err)
-	if entries[0].Action != "backup" || entries[0].Object != "/data/copy.db" {
-		t.Errorf("the audit says %+v", entries[0])
-	}
-	fails = scheduler.Errorf(scheduler.CodeUnavailable, "the disk is full")
+	backups.fails = scheduler.Errorf(scheduler.CodeUnavailable, "the disk is full")
 	if p := w.problem(w.expect(http.StatusServiceUnavailable, ask{method: "POST", path: "/settings/backup", as: scheduler.Admin})); p.Detail != "the disk is full" {
 		t.Errorf("a failed backup: %+v", p)
 	}
-	fails = errors.New("secret path")
+	backups.fails = errors.New("secret path")
 	if rec := w.do(ask{method: "POST", path: "/settings/backup", as: scheduler.Admin}); strings.Contains(rec.Body.String(), "secret") {
 		t.Error("what failed inside is shown outside")
+	}
+}
+
+// TestBackups: admins list, download and delete what is there, each of them noted.
+func TestBackups(t *testing.T) {
+	backups := &fakeBackups{}
+	w := newWorld(t, func(o *Options) { o.Backups = backups })
+	type list struct {
+		Items []keptBackupOut
+		Total int
+	}
+	if got := decode[list](t, w.expect(http.StatusOK, ask{path: "/settings/backups", as: scheduler.Admin})); got.Total != 0 || got.Items == nil {
+		t.Errorf("no backups: %+v", got)
+	}
+	w.expect(http.StatusCreated, ask{method: "POST", path: "/settings/backup", as: scheduler.Admin})
+	if got := decode[list](t, w.expect(http.StatusOK, ask{path: "/settings/backups", as: scheduler.Admin})); got.Total != 1 || got.Items[0].Name != "copy.db" || !got.Items[0].Checked {
+		t.Errorf("the backups: %+v", got)
+	}
+	rec := w.expect(http.StatusOK, ask{path: "/settings/backups/copy.db", as: scheduler.Admin})
+	h := rec.Header()
+	if rec.Body.String() != "0123456789" || h.Get("Content-Disposition") != "attachment; filename=copy.db" || h.Get("Content-Length") != "10" || h.Get("ETag") == "" {
+		t.Errorf("the download: %q, %v", rec.Body, h)
+	}
+	part := w.expect(http.StatusPartialContent, ask{path: "/settings/backups/copy.db", as: scheduler.Admin}.with("Range", "bytes=3-5").with("If-Range", h.Get("ETag")))
+	if part.Body.String() != "345" || part.Header().Get("Content-Range") != "bytes 3-5/10" {
+		t.Errorf("a part: %q, %v", part.Body, part.Header())
+	}
+	for _, role := range scheduler.Roles[:3] {
+		w.expect(http.StatusForbidden, ask{path: "/settings/backups", as: role})
+		w.expect(http.StatusForbidden, ask{path: "/settings/backups/copy.db", as: role})
+	}
+	w.expect(http.StatusOK, ask{method: "HEAD", path: "/settings/backups/copy.db", as: scheduler.Admin})
+	w.expect(http.StatusNotFound, ask{path: "/settings/backups/other.db", as: scheduler.Admin})
+	w.expect(http.StatusNotFound, ask{path: "/settings/backups/..%2fbelfry.db", as: scheduler.Admin})
+	w.expect(http.StatusNoContent, ask{method: "DELETE", path: "/settings/backups/copy.db", as: scheduler.Admin})
+	w.expect(http.StatusNotFound, ask{method: "DELETE", path: "/settings/backups/copy.db", as: scheduler.Admin})
+	entries, _, err := w.store.ListAudit(t.Context(), scheduler.AuditFilter{Actions: []string{"backup"}, Limit: 10})
+	w.must(err)
+	more, _, err := w.store.ListAudit(t.Context(), scheduler.AuditFilter{Actions: []string{"backup."}, Limit: 10})
+	w.must(err)
+	var did []string
+	for _, e := range append(more, entries...) {
+		did = append(did, e.Action+" "+e.Object)
+	}
+	if got := strings.Join(did, ", "); got != "backup.delete copy.db, backup.download /data/copy.db, backup.download /data/copy.db, backup /data/copy.db" {
+		t.Errorf("the audit says %s", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,17 +12,26 @@ import (
 	"belfry/views"
 )
 
-// zoneCookie keeps whose zone times are shown in: "job", "utc", or the name of the
-// browser's. It is a matter of the browser, not of the user: one travels with it.
+// zoneCookie keeps whose zone times are shown in: "utc", the name of the browser's,
+// or "job", with ":" and that name where it is known. It is a matter of the browser,
+// not of the user: one travels with it.
 const zoneCookie = "belfry_zone"
 
-// chosenZone is the zone of a request's times, and whose it is.
+// chosenZone is the zone of a request's times, and whose it is. Where each job's own
+// is chosen, it is that of what belongs to no job: the browser's, or the server's.
 func (s *Server) chosenZone(c echo.Context) (*time.Location, views.ZoneChoice) {
 	cookie, err := c.Cookie(zoneCookie)
 	if err != nil {
 		return s.Zone, views.ZoneServer
 	}
-	switch v := cookie.Value; views.ZoneChoice(v) {
+	v := cookie.Value
+	if mine, ok := strings.CutPrefix(v, string(views.ZoneJob)+":"); ok {
+		if zone, ok := namedZone(mine); ok {
+			return zone, views.ZoneJob
+		}
+		v = string(views.ZoneJob)
+	}
+	switch views.ZoneChoice(v) {
 	case views.ZoneServer:
 		return s.Zone, views.ZoneServer
 	case views.ZoneJob:
@@ -51,14 +61,19 @@ func (s *Server) setZone(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	choice := values.Get("zone")
+	choice, mine := values.Get("zone"), values.Get("mine")
+	_, known := namedZone(mine)
 	switch views.ZoneChoice(choice) {
-	case views.ZoneServer, views.ZoneJob, views.ZoneUTC:
+	case views.ZoneServer, views.ZoneUTC:
+	case views.ZoneJob:
+		if known {
+			choice += ":" + mine
+		}
 	case views.ZoneMine:
-		choice = values.Get("mine")
-		if _, ok := namedZone(choice); !ok {
+		if !known {
 			return scheduler.Invalid("mine", "is not the name of a time zone")
 		}
+		choice = mine
 	default:
 		return httpkit.BadField("zone", "must be job, mine, utc, or empty for the server's")
 	}
@@ -69,6 +84,12 @@ func (s *Server) setZone(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, localPath(localPart(c.Request().Referer())))
 }
 
+// zoneOf is the zone of a job's times in a request.
+func (s *Server) zoneOf(c echo.Context, j scheduler.Job) *time.Location {
+	zone, whose := s.chosenZone(c)
+	return views.Page{Zone: zone, ZoneOf: whose, Server: s.Zone}.In(jobZone(j)).Zone
+}
+
 // jobZone is the zone of a job's schedules, nil when they have none of their own.
 func jobZone(j scheduler.Job) *time.Location {
 	for _, sch := range j.Schedules {
@@ -77,12 +98,4 @@ func jobZone(j scheduler.Job) *time.Location {
 		}
 	}
 	return nil
-}
-
-// inJobZone is a page about one job.
-func inJobZone(p views.Page, j scheduler.Job) views.Page {
-	if zone := jobZone(j); zone != nil && p.ZoneOf == views.ZoneJob {
-		p.Zone = zone
-	}
-	return p
 }

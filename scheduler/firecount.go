@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	// fireCountEach is how many due times of one schedule are counted: enough for a
-	// week of every minute.
+	// fireCountEach is how many due times of one schedule are counted before all others
+	// were: enough for a week of every minute.
 	fireCountEach = 11_000
-	// fireCountAll bounds what one question costs, about a second.
+	// fireCountAll bounds what one question costs, about a second: three weeks of every
+	// second.
 	fireCountAll = 2_000_000
 )
 
@@ -25,7 +26,7 @@ type FireSlot struct {
 // FireCounts are the coming due times of all jobs.
 type FireCounts struct {
 	Slots []FireSlot
-	Often []string // ids of jobs that are due so often that they are not counted
+	Often []string // ids of jobs that are due so often that all of them cannot be counted
 	Left  int      // jobs that were not looked at, because there are too many
 }
 
@@ -48,6 +49,7 @@ func (s *Service) CountFires(ctx context.Context, edges []time.Time, keep int) (
 	from := s.coming(edges[0])
 	budget := fireCountAll
 	known := map[string][]int64{} // by what decides about them
+	var often []JobTimes
 	for i, j := range jobs {
 		if budget <= 0 || ctx.Err() != nil {
 			c.Left = len(jobs) - i
@@ -56,27 +58,48 @@ func (s *Service) CountFires(ctx context.Context, edges []time.Time, keep int) (
 		key := fireKey(j, from, edges[len(edges)-1])
 		counts, seen := known[key]
 		if !seen {
-			counts = countFires(j, from, edges)
+			counts = countFires(j, from, edges, fireCountEach)
 			known[key] = counts
 			budget -= int(total(counts)) + 1
+		}
+		if counts == nil {
+			often = append(often, j)
+			continue
+		}
+		c.add(j.ID, counts, keep)
+	}
+	for _, j := range often { // with what is left: they keep no other from being counted
+		key := fireKey(j, from, edges[len(edges)-1])
+		counts := known[key]
+		if counts == nil && budget > 0 && ctx.Err() == nil {
+			counts = countFires(j, from, edges, budget)
+			known[key] = counts
+			if budget -= int(total(counts)); counts == nil {
+				budget = 0
+			}
 		}
 		if counts == nil {
 			c.Often = append(c.Often, j.ID)
 			continue
 		}
-		for k, n := range counts {
-			if n == 0 {
-				continue
-			}
-			slot := &c.Slots[k]
-			slot.N += n
-			slot.Due++
-			if len(slot.Jobs) < keep {
-				slot.Jobs = append(slot.Jobs, j.ID)
-			}
-		}
+		c.add(j.ID, counts, keep)
 	}
 	return c, ctx.Err()
+}
+
+// add counts the due times of a job.
+func (c *FireCounts) add(jobID string, counts []int64, keep int) {
+	for k, n := range counts {
+		if n == 0 {
+			continue
+		}
+		slot := &c.Slots[k]
+		slot.N += n
+		slot.Due++
+		if len(slot.Jobs) < keep {
+			slot.Jobs = append(slot.Jobs, jobID)
+		}
+	}
 }
 
 // fireKey is equal for jobs that are due at the same times: those whose schedules
@@ -93,8 +116,8 @@ func fireKey(j JobTimes, from, to time.Time) string {
 	return string(b)
 }
 
-// countFires counts a job's due times by slot; nil when they are too many.
-func countFires(j JobTimes, from time.Time, edges []time.Time) []int64 {
+// countFires counts a job's due times by slot; nil when they are more than most.
+func countFires(j JobTimes, from time.Time, edges []time.Time, most int) []int64 {
 	counts := make([]int64, len(edges)-1)
 	due, err := j.Parse()
 	if err != nil {
@@ -103,7 +126,7 @@ func countFires(j JobTimes, from time.Time, edges []time.Time) []int64 {
 	slot := 0
 	at, ok := due.Next(from.Add(-1))
 	for n := 0; ok && at.Before(edges[len(edges)-1]); at, ok = due.Next(at) {
-		if n++; n > fireCountEach {
+		if n++; n > most {
 			return nil
 		}
 		for !at.Before(edges[slot+1]) {

@@ -42,13 +42,18 @@ func TestFiresOfACalendar(t *testing.T) {
 	for _, s := range got.Slots[:4] {
 		said = append(said, fmt.Sprintf("%d/%d/%d", s.N, s.Due, len(s.Jobs)))
 	}
-	// 9 is past, of 10 what comes after 10:20; "late" begins at 11:50. Four hours of
-	// every second are more than are counted.
-	if fmt.Sprint(said) != "[0/0/0 4/2/1 10/3/1 12/3/1]" || got.Slots[1].Jobs[0] != quarter.ID {
+	// 9 is past, of 10 what comes after 10:20; "late" begins at 11:50.
+	if fmt.Sprint(said) != "[0/0/0 2404/3/1 3610/4/1 3612/4/1]" || got.Slots[1].Jobs[0] != quarter.ID {
 		t.Errorf("fires/jobs/named by hour: %v", said)
 	}
-	if len(got.Often) != 1 || got.Often[0] != second.ID || got.Left != 0 {
+	if len(got.Often) != 0 || got.Left != 0 {
 		t.Errorf("often: %v, left: %d", got.Often, got.Left)
+	}
+	// A month of every second is more than is counted, and keeps no other from it.
+	got, err = p.service.CountFires(bg, []time.Time{first, first.AddDate(0, 1, 0)}, 1)
+	p.must(err)
+	if len(got.Often) != 1 || got.Often[0] != second.ID || got.Slots[0].Due != 4 {
+		t.Errorf("often in a month: %v, counted: %+v", got.Often, got.Slots)
 	}
 
 	list, n, err := p.service.FiresWithin(bg, edges[2], edges[3], 2)

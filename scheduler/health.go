@@ -35,10 +35,20 @@ func (s *Service) Lateness() (p50, p99 time.Duration, fires int) {
 	return all[(len(all)-1)/2], all[(len(all)*99+99)/100-1], len(all)
 }
 
-// Backup lets do copy the database for by, who has to be admin, and notes where
-// the copy is.
-func (s *Service) Backup(ctx context.Context, by Principal, do func(context.Context) (file string, err error)) error {
-	if err := authorize(by, Admin, "making a backup"); err != nil {
+// BackupAction is what is done with a copy of the database, as its audit row has it.
+type BackupAction string
+
+// The actions.
+const (
+	BackupMade       BackupAction = "backup"
+	BackupDownloaded BackupAction = "backup.download"
+	BackupDeleted    BackupAction = "backup.delete"
+)
+
+// Backup lets do make, open or delete a copy of the database for by, who has to be
+// admin, and notes it with the copy's name.
+func (s *Service) Backup(ctx context.Context, by Principal, action BackupAction, do func(context.Context) (file string, err error)) error {
+	if err := authorize(by, Admin, "a backup"); err != nil {
 		return err
 	}
 	file, err := do(ctx)
@@ -46,6 +56,6 @@ func (s *Service) Backup(ctx context.Context, by Principal, do func(context.Cont
 		return err
 	}
 	return s.Store.InTx(ctx, func(tx Tx) error {
-		return tx.InsertAudit(ctx, s.audit(by, "backup", file, nil, nil))
+		return tx.InsertAudit(ctx, s.audit(by, string(action), file, nil, nil))
 	})
 }

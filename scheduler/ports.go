@@ -90,8 +90,12 @@ type ExecutionStore interface {
 	// DueByHour counts a job's executions that were due at or after from and ended,
 	// by state and by hour; the hours begin with from, wherever in its hour that is.
 	DueByHour(ctx context.Context, jobID string, from time.Time) ([]HourCount, error)
-	// MissedBetween lists what was missed of all jobs and due in [from, to), in the
-	// order in which it was noticed, at most limit.
+	// EndedWithin counts what ended of all jobs, by state, in each of the slots between
+	// edges, which ascend: by when it was queued, and what was missed by when it was
+	// due. The total of a slot and a state may be capped.
+	EndedWithin(ctx context.Context, edges []time.Time) ([]map[State]Total, error)
+	// MissedBetween lists what was missed of all jobs and due in [from, to), by due
+	// time, at most limit.
 	MissedBetween(ctx context.Context, from, to time.Time, limit int) ([]Execution, error)
 }
 

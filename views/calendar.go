@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
+
+	"belfry/scheduler"
 )
 
 // CalendarProps are the calendar's, of a week or a day.
@@ -15,7 +18,6 @@ type CalendarProps struct {
 	Often     int       // jobs that are due so often that they are in no slot
 	OftenJobs []JobName // the first of them
 	Left      int       // jobs that were not looked at: there are too many
-	MissedCut bool      // more was missed than is counted
 }
 
 // CalendarDay is a day as clocks show it.
@@ -28,12 +30,12 @@ type CalendarDay struct {
 type CalendarSlot struct {
 	Hour     int
 	From, To time.Time
-	Gap      bool // the clock jumps over it
-	Twice    bool // the clock shows it twice
-	Fires    int64
-	Due      int // jobs
-	Missed   int
+	Gap      bool      // the clock jumps over it
+	Twice    bool      // the clock shows it twice
+	Fires    int64     // that come
+	Due      int       // jobs
 	Jobs     []JobName // the first of them, in a day
+	Ended    map[scheduler.State]scheduler.Total
 }
 
 // JobName is how a job is called.
@@ -54,7 +56,9 @@ type CalendarHourProps struct {
 	Fires       []CalendarFire // by when the first comes
 	Jobs        int            // how many jobs are due in all
 	Missed      []ExecutionRowProps
-	MissedTotal int
+	MissedTotal scheduler.Total
+	Ran         []ExecutionRowProps // what else was queued, the newest first
+	RanTotal    scheduler.Total
 }
 
 // CalendarFire is a job that is due within an hour.
@@ -63,23 +67,106 @@ type CalendarFire struct {
 	Words       []string
 	First, Last time.Time
 	N           int64
+	Zone        *time.Location // of the schedules; nil: none of their own
 }
 
 const heatSteps = 5
 
-// heatOf is how crowded a slot is, 0 to heatSteps, against the fullest. By the
-// root, so that a single fire is still seen.
+// heatOf is how crowded a slot is, 0 to heatSteps, against the fullest, and whether
+// nothing more comes. By the root, so that a single fire is still seen.
 func (p CalendarProps) heatOf(s CalendarSlot) string {
 	var most int64 = 1
 	for _, d := range p.Days {
 		for _, other := range d.Slots {
-			most = max(most, other.Fires)
+			most = max(most, other.crowd())
 		}
 	}
+	kind := "heat"
 	if s.Fires == 0 {
+		kind = "done"
+	}
+	if s.crowd() == 0 {
 		return "heat0"
 	}
-	return "heat" + strconv.Itoa(min(1+int((heatSteps-1)*math.Sqrt(float64(s.Fires)/float64(most))+0.001), heatSteps))
+	return kind + strconv.Itoa(min(1+int((heatSteps-1)*math.Sqrt(float64(s.crowd())/float64(most))+0.001), heatSteps))
+}
+
+// crowd is how much a slot had and has to do.
+func (s CalendarSlot) crowd() int64 { return s.Fires + s.ran().N }
+
+// count adds up what ended in some states.
+func (s CalendarSlot) count(states ...scheduler.State) (total scheduler.Total) {
+	for _, state := range states {
+		total.N += s.Ended[state].N
+		total.Capped = total.Capped || s.Ended[state].Capped
+	}
+	return total
+}
+
+func (s CalendarSlot) succeeded() scheduler.Total { return s.count(scheduler.Succeeded) }
+func (s CalendarSlot) missed() scheduler.Total    { return s.count(scheduler.Missed) }
+
+func (s CalendarSlot) failed() scheduler.Total {
+	return s.count(scheduler.Failed, scheduler.TimedOut, scheduler.Lost)
+}
+
+func (s CalendarSlot) empty() bool { return s.Fires == 0 && s.ran().N == 0 && s.missed().N == 0 }
+
+// rest is what ended and did not run to an end.
+func (s CalendarSlot) rest() scheduler.Total { return s.count(scheduler.Cancelled, scheduler.Skipped) }
+
+// ran is what ended but was not missed.
+func (s CalendarSlot) ran() scheduler.Total {
+	return s.count(scheduler.Succeeded, scheduler.Failed, scheduler.TimedOut, scheduler.Lost, scheduler.Cancelled, scheduler.Skipped)
+}
+
+// outcomes are what ended in a slot, in words.
+func (s CalendarSlot) outcomes() []string {
+	var parts []string
+	for _, state := range scheduler.States {
+		if n := s.Ended[state]; n.N > 0 {
+			parts = append(parts, totalText(n)+" "+lower(StateLabel(state)))
+		}
+	}
+	return parts
+}
+
+// executionsPath is the list of what was queued in a slot, in some states.
+func (p Page) executionsPath(s CalendarSlot, states ...scheduler.State) string {
+	text := make([]string, len(states))
+	for i, state := range states {
+		text[i] = string(state)
+	}
+	return query("/executions", "state", strings.Join(text, ","), "from", localInput(s.From, p.zone()), "to", localInput(s.To, p.zone()))
+}
+
+// gridZone says which zone the hours are in, and where a job's own time is.
+func (p Page) gridZone(own string) string {
+	of := "the server's time zone"
+	switch {
+	case p.ZoneOf == ZoneUTC:
+		return "Hours are in UTC."
+	case p.ZoneOf == ZoneMine, p.ZoneOf == ZoneJob && p.zone() != p.Server:
+		of = "this browser's time zone"
+	}
+	text := "Hours are in " + of
+	if name := zoneName(p.zone()); p.zone() != time.Local {
+		text += ", " + name
+	}
+	if p.ZoneOf == ZoneJob {
+		return text + "; " + own + "."
+	}
+	return text + "."
+}
+
+// ownTime is a time as a job's zone shows it, where that differs from the grid's and
+// each job's zone is asked for.
+func (p Page) ownTime(t time.Time, zone *time.Location) string {
+	own := p.In(zone)
+	if p.ZoneOf != ZoneJob || t.In(own.zone()).Format("15:04") == t.In(p.zone()).Format("15:04") {
+		return ""
+	}
+	return own.second(t)
 }
 
 // change says what the clocks do on a day, or nothing.
@@ -125,10 +212,11 @@ func (p CalendarProps) title() string {
 }
 
 func (s CalendarSlot) words(d CalendarDay) string {
-	text := fmt.Sprintf("%s %02d:00: %s of %s", d.Day.Format("Mon 2 Jan"), s.Hour, plural(s.Fires, "fire", "fires"), plural(int64(s.Due), "job", "jobs"))
-	if s.Missed > 0 {
-		text += ", " + strconv.Itoa(s.Missed) + " missed"
+	parts := s.outcomes()
+	if s.Fires > 0 || len(parts) == 0 {
+		parts = append(parts, plural(s.Fires, "fire", "fires")+" of "+plural(int64(s.Due), "job", "jobs")+map[bool]string{true: " to come"}[len(parts) > 0])
 	}
+	text := fmt.Sprintf("%s %02d:00: %s", d.Day.Format("Mon 2 Jan"), s.Hour, strings.Join(parts, ", "))
 	if s.Twice {
 		text += "; the clock shows this hour twice"
 	}

@@ -264,11 +264,11 @@ func executionFilters(p ExecutionsProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = timeFilter(p, "from", "From", p.Query.From).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = timeFilter(p, "from", "From"+p.Query.inZone(), p.Query.From).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = timeFilter(p, "to", "Until", p.Query.To).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = timeFilter(p, "to", "Until"+p.Query.inZone(), p.Query.To).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -682,7 +682,7 @@ func ExecutionRow(p Page, r ExecutionRowProps) templ.Component {
 			templ_7745c5c3_Var29 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		p = p.in(r.Zone)
+		p = p.In(r.Zone)
 		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<tr id=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -869,7 +869,7 @@ func ExecutionPatch(p Page, r ExecutionRowProps) templ.Component {
 			templ_7745c5c3_Var35 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		p = p.in(r.Zone)
+		p = p.In(r.Zone)
 		templ_7745c5c3_Err = stateCell(r, oob).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

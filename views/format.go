@@ -154,6 +154,18 @@ func plural(n int64, one, many string) string {
 	return Number(n) + " " + many
 }
 
+// shortTotal is a total where there is little room: "9,999", "10k+".
+func shortTotal(t scheduler.Total) string {
+	text := Number(t.N)
+	if t.N >= 10_000 {
+		text = Number(t.N/1000) + "k"
+	}
+	if t.Capped {
+		text += "+"
+	}
+	return text
+}
+
 func totalText(t scheduler.Total) string {
 	if t.Capped {
 		return "more than " + Number(t.N)

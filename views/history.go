@@ -39,9 +39,9 @@ type trendPoint struct {
 }
 
 func (t trendPoint) title(p Page) string {
-	s := Clock(t.From, p.Now, p.zone())
+	s := p.clock(t.From)
 	if t.Runs > 1 {
-		s += " to " + Clock(t.To, p.Now, p.zone())
+		s += " to " + p.clock(t.To)
 	}
 	if s += ": " + Duration(t.P50); t.Runs > 1 {
 		s += " median, " + Duration(t.P95) + " p95 of " + plural(int64(t.Runs), "run", "runs")
@@ -257,6 +257,16 @@ func (p HistoryProps) recently() string {
 		}
 	}
 	return rateWords(total)
+}
+
+// heatCaption is what the calendar is of, and whose days they are where that is
+// not the page's matter.
+func (p HistoryProps) heatCaption() string {
+	text := "Succeeded in the last 30 days: " + p.recently()
+	if p.ofJob {
+		text += ". Days are those of " + zoneName(p.zone())
+	}
+	return text
 }
 
 // rateOf is how many of what ran, or should have, succeeded.

@@ -123,6 +123,14 @@ func (q ExecutionQuery) path(offset int) string {
 		"from", q.From, "to", q.To, "sort", q.Sort, "limit", atoi0(q.Limit), "offset", atoi0(offset))
 }
 
+// inZone says which zone From and To are in, where it is not the page's.
+func (q ExecutionQuery) inZone() string {
+	if q.Zone == nil {
+		return ""
+	}
+	return ", " + zoneName(q.Zone)
+}
+
 // turned is the list in the other order.
 func (q ExecutionQuery) turned() string {
 	if q.oldestFirst() {
@@ -145,6 +153,10 @@ func (q ExecutionQuery) narrowed() bool {
 // has reports whether a state is among those that are asked for.
 func (q ExecutionQuery) has(s scheduler.State) bool {
 	return slices.Contains(strings.Split(q.State, ","), string(s))
+}
+
+func backupPath(name string, more ...string) string {
+	return below("/settings/backups/", name, more)
 }
 
 // ExecutionsOf is the executions page narrowed to a job and a state; both may be

@@ -462,7 +462,7 @@ func failing(p NowProps) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = ago(p.Page, lastAt(r.Stats.Last)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ago(p.In(r.Zone), lastAt(r.Stats.Last)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1294,7 +1294,7 @@ func queuedRow(p Page, r ExecutionRowProps) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = ago(p, r.Execution.RunAt).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ago(p.In(r.Zone), r.Execution.RunAt).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1355,9 +1355,9 @@ func comingUp(p NowProps) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var60 string
-			templ_7745c5c3_Var60, templ_7745c5c3_Err = templ.JoinStringErrs(u.At.In(p.zone()).Format("15:04:05"))
+			templ_7745c5c3_Var60, templ_7745c5c3_Err = templ.JoinStringErrs(p.In(u.Zone).second(u.At))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `now.templ`, Line: 287, Col: 65}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `now.templ`, Line: 287, Col: 54}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var60))
 			if templ_7745c5c3_Err != nil {
@@ -1406,7 +1406,7 @@ func comingUp(p NowProps) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ago(p.Page, u.At).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ago(p.In(u.Zone), u.At).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1739,9 +1739,17 @@ func (u Upcoming) name() string {
 	return u.JobName
 }
 
-// localInput is t as an input of type datetime-local holds it.
+// localInput is t as an input of type datetime-local holds it. Where clocks show that
+// time twice it has its offset, which such an input leaves empty.
 func localInput(t time.Time, zone *time.Location) string {
-	return t.In(zone).Format("2006-01-02T15:04:05")
+	const layout = "2006-01-02T15:04:05"
+	text := t.In(zone).Format(layout)
+	for _, other := range [...]time.Duration{-time.Hour, time.Hour} {
+		if t.Add(other).In(zone).Format(layout) == text {
+			return t.In(zone).Format(time.RFC3339)
+		}
+	}
+	return text
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -9,6 +9,7 @@
 package views
 
 import (
+	"cmp"
 	"time"
 
 	"belfry/scheduler"
@@ -41,6 +42,7 @@ type Page struct {
 	Now    time.Time
 	Zone   *time.Location   // nil is UTC
 	ZoneOf ZoneChoice       // where Zone comes from
+	ofJob  bool             // Zone is a job's, and said
 	Server *time.Location   // the server's zone
 	Freeze scheduler.Freeze // when everything is paused, every page says so
 
@@ -52,8 +54,9 @@ type Page struct {
 // ZoneChoice says whose zone times are shown in.
 type ZoneChoice string
 
-// The choices. With ZoneJob, a job's own times are in its schedule's zone, and the
-// others in the server's.
+// The choices. With ZoneJob, a job's own times are in its schedule's zone and say so,
+// and what belongs to no job is in the browser's zone, or the server's where that is
+// not known.
 const (
 	ZoneServer ZoneChoice = ""
 	ZoneJob    ZoneChoice = "job"
@@ -61,13 +64,28 @@ const (
 	ZoneUTC    ZoneChoice = "utc"
 )
 
-// in is the page for times of something that has a zone of its own.
-func (p Page) in(zone *time.Location) Page {
-	if p.ZoneOf == ZoneJob && zone != nil {
-		p.Zone = zone
+// In is the page for times of a job whose schedules are in a zone; nil is the
+// server's, where schedules without a zone are.
+func (p Page) In(zone *time.Location) Page {
+	if p.ZoneOf == ZoneJob {
+		p.Zone, p.ofJob = cmp.Or(zone, p.Server, time.UTC), true
 	}
 	return p
 }
+
+// mark is what is said beside t's clock: its zone, where each job has its own.
+func (p Page) mark(t time.Time) string {
+	if !p.ofJob {
+		return ""
+	}
+	return t.In(p.zone()).Format(" MST")
+}
+
+// clock is Clock in the page's zone.
+func (p Page) clock(t time.Time) string { return Clock(t, p.Now, p.zone()) + p.mark(t) }
+
+// second is the time of day in the page's zone: "14:05:09".
+func (p Page) second(t time.Time) string { return t.In(p.zone()).Format("15:04:05") + p.mark(t) }
 
 // CanOperate reports whether run, stop, retry, enable and disable are offered.
 func (p Page) CanOperate() bool { return p.Role.Allows(scheduler.Operator) }
@@ -136,6 +154,7 @@ type Upcoming struct {
 	Executor string
 	Words    string // the schedule's meaning
 	At       time.Time
+	Zone     *time.Location // of the schedules; nil: none of their own
 }
 
 // NowProps are the start page's.
@@ -288,6 +307,7 @@ type ExecutionQuery struct {
 	Sort    string
 	Limit   int
 	Offset  int
+	Zone    *time.Location // of From and To, where it is the job's and not the page's
 }
 
 // ExecutionsProps are the executions page's. Errors are about From and To.

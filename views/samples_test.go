@@ -394,8 +394,17 @@ func sampleCalendar(view string, n int) CalendarProps {
 				if s.Due = int(s.Fires); s.Due > 0 {
 					s.Jobs = []JobName{{"nightly-backup", "Nightly backup"}, {Name: "health"}}[:min(s.Due, 2)]
 				}
-			} else if h%7 == 3 && i == 3 {
-				s.Missed = 12
+			} else if h%2 == 0 || i == 3 {
+				s.Ended = map[scheduler.State]scheduler.Total{scheduler.Succeeded: {N: int64(1 + h*h*(i+1))}}
+				if h%7 == 3 {
+					s.Ended[scheduler.Missed] = scheduler.Total{N: 12}
+				}
+				if h%5 == 4 {
+					s.Ended[scheduler.Failed], s.Ended[scheduler.TimedOut] = scheduler.Total{N: 3}, scheduler.Total{N: 10_000, Capped: i == 5}
+				}
+				if h%6 == 0 {
+					s.Ended[scheduler.Skipped] = scheduler.Total{N: 40}
+				}
 			}
 			at = s.To
 			d.Slots = append(d.Slots, s)
@@ -407,9 +416,11 @@ func sampleCalendar(view string, n int) CalendarProps {
 
 func sampleCalendarHour() CalendarHourProps {
 	c := sampleCalendar("week", 7)
-	p := CalendarHourProps{Page: c.Page, Day: c.Days[6].Day, Slot: c.Days[6].Slots[2], Jobs: 40, MissedTotal: 1}
+	p := CalendarHourProps{Page: c.Page, Day: c.Days[6].Day, Slot: c.Days[6].Slots[2], Jobs: 40, MissedTotal: scheduler.Total{N: 1}}
 	for i, r := range sampleJobs()[:4] {
-		p.Fires = append(p.Fires, CalendarFire{JobName{r.Job.Name, r.Job.DisplayName}, r.Words, p.Slot.From.Add(time.Duration(i) * 7 * time.Minute), p.Slot.To, int64(1 + i*40)})
+		p.Fires = append(p.Fires, CalendarFire{
+			JobName: JobName{r.Job.Name, r.Job.DisplayName}, Words: r.Words, First: p.Slot.From.Add(time.Duration(i) * 7 * time.Minute), Last: p.Slot.To, N: int64(1 + i*40),
+		})
 	}
 	e := sampleExecution(3, "invoice-export", scheduler.Missed)
 	p.Missed = []ExecutionRowProps{{Execution: e, Display: "Invoice export"}}
@@ -420,6 +431,11 @@ func sampleSystem() SystemProps {
 	return SystemProps{
 		Page: samplePage("System", NavSettings), Version: "1.4.0", Go: "go1.26", Started: sampleNow.Add(-50 * time.Hour), LateMedian: 3 * time.Millisecond,
 		Late99: 41 * time.Millisecond, Fires: 1024, Viewers: 12, Busy: 1, Slots: 4, Memory: 91 << 20, Database: 412 << 20, DatabaseKind: "SQLite", CanBackup: true,
+		BackupFolder: "/var/lib/belfry/backups", Restore: "belfry restore --data /var/lib/belfry --force /var/lib/belfry/backups/belfry-20261120-030000.000.db",
+		Backups: []BackupRow{
+			{"belfry-20261120-030000.000.db", time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC), 412 << 20, true},
+			{"belfry-20261019-181502.123.db", time.Date(2026, 10, 19, 18, 15, 2, 0, time.UTC), 9 << 10, false},
+		},
 		Settings: [][2]string{{"listen", "127.0.0.1:8080"}, {"config", ""}},
 	}
 }

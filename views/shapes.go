@@ -249,7 +249,9 @@ func (p NowProps) Verdict() string {
 }
 
 // troubled reports whether the verdict is one to act on.
-func (p NowProps) troubled() bool { return len(p.Failing) > 0 || p.FailingTotal > 0 }
+func (p NowProps) troubled() bool {
+	return len(p.Failing) > 0 || p.FailingTotal > 0 || len(p.late()) > 0
+}
 
 // late are those of the queued that should run by now.
 func (p NowProps) late() []ExecutionRowProps { return p.queued(true) }

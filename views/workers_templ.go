@@ -1569,7 +1569,7 @@ func workerExecutions(p Page, rows []ExecutionRowProps, nothing string) templ.Co
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = ago(p, r.Execution.FinishedAt).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = ago(p.In(r.Zone), r.Execution.FinishedAt).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

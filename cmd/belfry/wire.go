@@ -103,7 +103,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 		AuthNone: c.Auth == "none", SecureCookies: c.SecureCookies, TrustedProxies: c.TrustedProxies,
 		SessionLifetime: c.SessionTTL, Version: versionText(), Now: time.Now, Zone: time.Local, Log: log,
 		Executors: executorKinds, TokenTTL: c.APITokenTTL,
-		DatabaseKind: c.databaseKind(), Backup: c.backup(), Settings: c.inForce(),
+		DatabaseKind: c.databaseKind(), Backups: c.backups(), Settings: c.inForce(),
 		Configuration: a.config, Containers: a.containers, Imports: importFormats(a.store, a.service),
 		Dialects: []func(httpkit.Doorman) httpkit.Dialect{a.ofelia, a.workers, a.dkron(false), a.ndscheduler(false), a.coalition(false)},
 	})

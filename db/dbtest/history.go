@@ -72,4 +72,24 @@ func histories(t *testing.T, s *db.Store) {
 	if missed, _ = s.MissedBetween(bg, at(0), at(9000), 1); len(missed) != 1 {
 		t.Errorf("at most one of what was missed: %d", len(missed))
 	}
+
+	// What ran counts where it was queued, what was missed where it was due.
+	ended, err := s.EndedWithin(bg, []time.Time{at(900), at(1050), at(2000), at(6000), at(6001)})
+	ok(t, err)
+	var got [][2]int64
+	for _, slot := range ended {
+		var n int64
+		for state, total := range slot {
+			if n += total.N; total.Capped {
+				t.Errorf("%d %s are more than are counted", total.N, state)
+			}
+		}
+		got = append(got, [2]int64{n, slot[scheduler.Missed].N})
+	}
+	if d := cmp.Diff([][2]int64{{1, 1}, {2, 1}, {3, 1}, {0, 0}}, got); d != "" {
+		t.Errorf("ended and missed by slot (-want +got):\n%s", d)
+	}
+	if none, err := s.EndedWithin(bg, []time.Time{at(0)}); err != nil || len(none) != 0 {
+		t.Errorf("no slot: %v, %v", none, err)
+	}
 }

@@ -26,7 +26,7 @@ func queries() []query {
 	} {
 		list = append(list, query{path, asJSON}, query{path, asPage})
 	}
-	list = append(list, query{"/", asPage}, query{"/jobs/backup-00010", asPage})
+	list = append(list, query{"/", asPage}, query{"/jobs/backup-00010", asPage}, query{"/calendar", asPage}, query{"/calendar?view=day", asPage}, query{"/calendar?hour=0", asPage})
 	for _, path := range []string{
 		"/executions?limit=50", "/executions?limit=50&state=failed", "/executions?limit=50&state=running",
 		"/executions?limit=50&state=failed,timed_out,lost", "/executions?limit=50&job=backup-00010",
