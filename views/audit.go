@@ -11,6 +11,7 @@ import (
 type AuditQuery struct {
 	Actor, Action, Object, Via string
 	From, To                   string
+	Sort                       string
 	Limit, Offset              int
 }
 
@@ -25,11 +26,17 @@ type AuditProps struct {
 }
 
 func (q AuditQuery) pairs() []string {
-	return []string{"actor", q.Actor, "action", q.Action, "object", q.Object, "via", q.Via, "from", q.From, "to", q.To}
+	return []string{"actor", q.Actor, "action", q.Action, "object", q.Object, "via", q.Via, "from", q.From, "to", q.To, "sort", q.Sort}
 }
 
 func (q AuditQuery) path(offset int) string {
 	return query("/audit", append(q.pairs(), "limit", atoi0(q.Limit), "offset", atoi0(offset))...)
+}
+
+// sorted is the list in another order.
+func (q AuditQuery) sorted(sort string) string {
+	q.Sort = sort
+	return q.path(0)
 }
 
 func (q AuditQuery) export(format string) string {

@@ -373,8 +373,8 @@ func TestPathsEscapeNames(t *testing.T) {
 		ExecutionsOf("a&b=c", "failed"):        "/executions?job=a%26b%3Dc&state=failed",
 		JobQuery{Limit: 50}.path(0):            "/jobs?limit=50",
 		JobQuery{Q: "x", Limit: 5}.path(10):    "/jobs?limit=5&offset=10&q=x",
-		JobQuery{}.sorted("name"):              "/jobs?sort=-name",
-		JobQuery{Sort: "-name"}.sorted("name"): "/jobs?sort=name",
+		JobQuery{Q: "x"}.sorted("-name"):       "/jobs?q=x&sort=-name",
+		JobQuery{Sort: "-name"}.sorted(""):     "/jobs",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)

@@ -35,7 +35,9 @@ func executionLists(t *testing.T, s *db.Store) {
 	}
 	claim(t, s, "w2", at(100), 5)
 	for i := range 3 { // these end without having begun
-		finish(t, s, all[i], scheduler.Cancelled, at(300-i))
+		e := all[i]
+		e.State, e.FinishedAt = scheduler.Cancelled, at(300-i)
+		tx(t, s, func(tx scheduler.Tx) error { return tx.Finish(bg, e, scheduler.Queued) })
 	}
 	for i := range all {
 		all[i] = must(s.Execution(bg, all[i].ID))
