@@ -24,7 +24,7 @@ type AuditFilter struct {
 	// Below selects what follows a row in the list; zero: no bound.
 	Below  AuditEntry
 	Sort   string // one of AuditSorts, "-" before it for descending; "" is "-at"
-	Limit  int // 1 to MaxPage
+	Limit  int    // 1 to MaxPage
 	Offset int
 }
 

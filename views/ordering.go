@@ -48,15 +48,20 @@ var (
 		byTime("at", "When"), byText("actor", "Who"), byText("action", "What"), byText("object", "Object").without(),
 	}}
 	workerOrder = listOrder{"name", []orderColumn{
-		byText("name", "Worker"), {by: "state", label: "State", up: "online first", down: "offline first"}, byNumber("slots", "Slots"), byNumber("load", "Load"),
+		byText("name", "Worker"),
+		{by: "state", label: "State", up: "online first", down: "offline first"},
+		byNumber("slots", "Slots"), byNumber("load", "Load"),
 		{by: "seen", label: "Last seen", up: "longest ago first", down: "newest first"},
 	}}
 	userOrder = listOrder{"name", []orderColumn{
 		byText("name", "User"), {by: "role", label: "Role", up: "least first", down: "most first"}, byTime("login", "Last login"), byTime("created", "Made"),
 	}}
 	tokenOrder = listOrder{"name", []orderColumn{
-		byText("name", "Token"), {by: "role", label: "Role", up: "least first", down: "most first"}, byText("owner", "Made by"), byTime("created", "Made"),
-		byTime("used", "Last used"), {by: "expires", label: "Expires", up: "soonest first", down: "latest first"},
+		byText("name", "Token"),
+		{by: "role", label: "Role", up: "least first", down: "most first"},
+		byText("owner", "Made by"), byTime("created", "Made"),
+		byTime("used", "Last used"),
+		{by: "expires", label: "Expires", up: "soonest first", down: "latest first"},
 	}}
 	workerTokenOrder = listOrder{"name", []orderColumn{
 		byText("name", "Token"), byText("owner", "Made by"), byTime("created", "Made"), byTime("used", "Last used"),
