@@ -1354,7 +1354,7 @@ func orderChoice(o listOrder, sort string) templ.Component {
 			templ_7745c5c3_Var68 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var69 = []any{"field", "order", templ.KV("narrow", o.headed())}
+		var templ_7745c5c3_Var69 = []any{"field", "order", templ.KV("headed", o.headed())}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var69...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
