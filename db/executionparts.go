@@ -18,6 +18,11 @@ func executionParts(column, direction string, w where) []executionPart {
 	}
 	const newest = "e.queued_at DESC, e.seq DESC"
 	switch column {
+	case "started":
+		return []executionPart{
+			part("e.started_at > 0", "e.started_at"+direction+", e.seq"+direction),
+			part("e.started_at = 0", newest),
+		}
 	case "ended":
 		return []executionPart{
 			part("e.finished_at > 0", "e.finished_at"+direction+", e.seq"+direction),

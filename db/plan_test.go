@@ -113,6 +113,8 @@ func TestPlans(t *testing.T) {
 		{Sort: "-job"},
 		{Sort: "-job", JobID: "j"},
 		{Sort: "job", States: states(scheduler.Failed, scheduler.Queued), Worker: "w"},
+		{Sort: "started"},
+		{Sort: "-started", States: states(scheduler.Running, scheduler.Lost), Worker: "w", Exit: code(7), From: at},
 		{Sort: "ended"},
 		{Sort: "-ended"},
 		{Sort: "-ended", States: states(scheduler.Failed, scheduler.Lost)},

@@ -38,7 +38,7 @@ var (
 	jobOrder = listOrder{"name", []orderColumn{byText("name", "Job"), byTime("created", "Made").without(), byTime("updated", "Changed").without()}}
 
 	executionOrder = listOrder{"-queued", []orderColumn{
-		byText("job", "Job"), byTime("queued", "Queued"), byTime("ended", "Ended"),
+		byText("job", "Job"), byTime("queued", "Queued"), byTime("started", "Started"), byTime("ended", "Ended"),
 		{by: "duration", label: "Took", up: "shortest first", down: "longest first", downFirst: true, right: true},
 	}}
 	treeOrder = listOrder{"num", []orderColumn{

@@ -33,7 +33,7 @@ func executionLists(t *testing.T, s *db.Store) {
 			finish(t, s, c.Execution, state, at(200+i))
 		}
 	}
-	claim(t, s, "w2", at(100), 5)
+	claim(t, s, "w2", at(110), 5)
 	for i := range 3 { // these end without having begun
 		e := all[i]
 		e.State, e.FinishedAt = scheduler.Cancelled, at(300-i)
@@ -82,6 +82,8 @@ func executionLists(t *testing.T, s *db.Store) {
 		{Sort: "-job", JobID: a.ID},
 		{Sort: "job", States: S(scheduler.Running, scheduler.Failed)},
 		{Sort: "job", States: S("nonsense")},
+		{Sort: "started"},
+		{Sort: "-started", States: S(scheduler.Queued, scheduler.Running, scheduler.Failed)},
 		{Sort: "ended"},
 		{Sort: "-ended"},
 		{Sort: "-ended", JobID: a.ID},
@@ -135,6 +137,13 @@ func filtered(all []scheduler.Execution, f scheduler.ExecutionFilter) []schedule
 			if by == 0 {
 				return b.DueAt.Compare(a.DueAt)
 			}
+		case column == "started" && !a.StartedAt.IsZero() && !b.StartedAt.IsZero():
+			by = a.StartedAt.Compare(b.StartedAt)
+			if by == 0 { // as they were made
+				by = a.QueuedAt.Compare(b.QueuedAt)
+			}
+		case column == "started" && a.StartedAt.IsZero() != b.StartedAt.IsZero():
+			return b.StartedAt.Compare(a.StartedAt)
 		case column == "ended" && !a.FinishedAt.IsZero() && !b.FinishedAt.IsZero():
 			by = a.FinishedAt.Compare(b.FinishedAt)
 		case column == "duration" && ran(a) && ran(b):
@@ -146,7 +155,7 @@ func filtered(all []scheduler.Execution, f scheduler.ExecutionFilter) []schedule
 				return -1
 			}
 			return 1
-		case column == "ended", column == "duration":
+		case column == "ended", column == "started", column == "duration":
 			return b.QueuedAt.Compare(a.QueuedAt)
 		}
 		if by != 0 && down {
