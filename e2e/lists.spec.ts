@@ -221,6 +221,7 @@ test('users, tokens and classes are ordered, paged and searched @phone', async (
     await page.goto(`${path}?limit=2`)
     await page.keyboard.press('/')
     await page.keyboard.type(prefix)
+    await expect(page).toHaveURL((url) => url.searchParams.get('q') === prefix)
     const titles = page.locator('tbody td.title')
     const shows = (...numbers: number[]) => expect(titles, path).toContainText(numbers.map((n) => new RegExp(`${prefix}.${n}`)))
     await shows(1, 2)
