@@ -45,6 +45,9 @@ func executionParts(column, direction string, w where) []executionPart {
 // long a part is is asked for only where the page begins behind it.
 func inParts[P, T any](parts []P, limit, offset int, read func(p P, limit, offset int) ([]T, error), count func(P) (int, error)) ([]T, error) {
 	list := []T{}
+	if limit == 0 {
+		return list, nil
+	}
 	for _, p := range parts {
 		rows, err := read(p, limit-len(list), offset)
 		if err != nil {

@@ -54,11 +54,14 @@ func (s *Store) ListExecutions(ctx context.Context, f scheduler.ExecutionFilter)
 	if err != nil {
 		return nil, scheduler.Total{}, err
 	}
-	list, err := p.page(ctx, s.read, limit, offset)
+	total, err := s.countExecutions(ctx, f, p)
 	if err != nil {
 		return nil, scheduler.Total{}, err
 	}
-	total, err := s.countExecutions(ctx, f, p)
+	if p.parts != nil && !total.Capped { // do not look for more than there is
+		limit = int(min(int64(limit), max(total.N-int64(offset), 0)))
+	}
+	list, err := p.page(ctx, s.read, limit, offset)
 	return list, total, err
 }
 
