@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strconv"
@@ -44,12 +45,36 @@ func (t *tx) InsertAudit(ctx context.Context, a scheduler.AuditEntry) error {
 	}
 }
 
-// ListAudit lists audit rows, newest first.
+// auditOrders are the columns behind scheduler.AuditSorts, each of an index.
+var auditOrders = map[string][]string{
+	"at": {"at", "id"}, "actor": {"actor", "at", "id"}, "action": {"action", "at", "id"}, "object": {"object", "at", "id"},
+}
+
+// ListAudit lists audit rows. CodeInvalid: there is no such order.
 func (s *Store) ListAudit(ctx context.Context, f scheduler.AuditFilter) ([]scheduler.AuditEntry, scheduler.Total, error) {
-	w := auditWhere(f)
+	column, down := strings.CutPrefix(cmp.Or(f.Sort, "-at"), "-")
+	columns := auditOrders[column]
+	if columns == nil {
+		return nil, scheduler.Total{}, scheduler.Invalid("sort", "audit rows cannot be ordered by %q", f.Sort)
+	}
+	direction, follows := "", " > "
+	if down {
+		direction, follows = " DESC", " < "
+	}
+	counted := auditWhere(f, false)
+	w := auditWhere(f, column != "at")
+	if b := f.Below; b.ID != 0 {
+		var values []string
+		for _, v := range map[string][]any{
+			"at": {micros(b.At), b.ID}, "actor": {b.Actor, micros(b.At), b.ID}, "action": {b.Action, micros(b.At), b.ID}, "object": {b.Object, micros(b.At), b.ID},
+		}[column] {
+			values = append(values, w.arg(v))
+		}
+		w.conds = append(w.conds, "("+strings.Join(columns, ", ")+")"+follows+"("+strings.Join(values, ", ")+")")
+	}
 	limit, offset := page(f.Limit, f.Offset)
-	counted := *w
-	list, err := auditRows(ctx, s.read, w.text()+" ORDER BY at DESC, id DESC LIMIT "+number(w.arg(limit))+" OFFSET "+number(w.arg(offset)), w.args...)
+	list, err := auditRows(ctx, s.read, w.text()+" ORDER BY "+strings.Join(columns, direction+", ")+direction+
+		" LIMIT "+number(w.arg(limit))+" OFFSET "+number(w.arg(offset)), w.args...)
 	if err != nil {
 		return nil, scheduler.Total{}, err
 	}
@@ -58,12 +83,13 @@ func (s *Store) ListAudit(ctx context.Context, f scheduler.AuditFilter) ([]sched
 	return list, scheduler.Total{N: min(n, maxCount), Capped: n > maxCount}, err
 }
 
-// auditWhere makes one condition at most good for an index that also orders: the
-// object is the narrowest. The others are looked at row by row, as an expression
-// that is in no index.
-func auditWhere(f scheduler.AuditFilter) *where {
+// auditWhere makes one condition at most good for an index that also orders by
+// time: the object is the narrowest. The others are looked at row by row, as an
+// expression that is in no index; all of them are where the rows are ordered by
+// something else.
+func auditWhere(f scheduler.AuditFilter, ordered bool) *where {
 	w := &where{}
-	indexed := false
+	indexed := ordered
 	equal := func(column, v string) {
 		switch {
 		case v == "":
@@ -90,14 +116,15 @@ func auditWhere(f scheduler.AuditFilter) *where {
 		w.conds = append(w.conds, "("+strings.Join(any, " OR ")+")")
 	}
 	equal("via", f.Via)
+	at := "at"
+	if ordered {
+		at += " + 0"
+	}
 	if !f.From.IsZero() {
-		w.add("at >= ?", micros(f.From))
+		w.add(at+" >= ?", micros(f.From))
 	}
 	if !f.To.IsZero() {
-		w.add("at < ?", micros(f.To))
-	}
-	if f.Below.ID != 0 {
-		w.add("(at, id) < (?, ?)", micros(f.Below.At), f.Below.ID)
+		w.add(at+" < ?", micros(f.To))
 	}
 	return w
 }

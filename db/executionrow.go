@@ -18,7 +18,12 @@ const executionColumns = `e.seq, e.id, e.job, e.state, e.attempt, e.due_at, e.ru
 // listed joins the jobs that exist; executions of deleted ones drop out. CROSS
 // JOIN is a plain join to PostgreSQL, and to SQLite the order to begin with the
 // executions, in the order that their index gives.
-const listed = "SELECT " + executionColumns + ", j.id, j.name FROM executions e CROSS JOIN jobs j WHERE j.num = e.job AND "
+const listed = selectListed + fromListed
+
+const (
+	selectListed = "SELECT " + executionColumns + ", j.id, j.name"
+	fromListed   = " FROM executions e CROSS JOIN jobs j WHERE j.num = e.job AND "
+)
 
 // known is like listed, with the executions of deleted jobs.
 const known = "SELECT " + executionColumns + `, COALESCE(j.id, p.id, ''), COALESCE(j.name, p.name, '')

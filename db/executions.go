@@ -54,11 +54,14 @@ func (s *Store) ListExecutions(ctx context.Context, f scheduler.ExecutionFilter)
 	if err != nil {
 		return nil, scheduler.Total{}, err
 	}
-	list, err := executions(ctx, s.read, p.list(), append(p.args, limit, offset)...)
+	total, err := s.countExecutions(ctx, f, p)
 	if err != nil {
 		return nil, scheduler.Total{}, err
 	}
-	total, err := s.countExecutions(ctx, f, p)
+	if p.parts != nil && !total.Capped { // do not look for more than there is
+		limit = int(min(int64(limit), max(total.N-int64(offset), 0)))
+	}
+	list, err := p.page(ctx, s.read, limit, offset)
 	return list, total, err
 }
 
@@ -71,52 +74,36 @@ func page(limit, offset int) (int, int) {
 
 // executionPlan is a filter as SQL: one branch per state, each of which an index
 // delivers in order, so that the database merges them and reads no more rows
-// than the page has.
+// than the page has. In an order of which the states are no part, there are parts
+// instead, and the branches only count.
 type executionPlan struct {
 	branches []string
+	parts    []executionPart
 	order    string
 	args     []any
 	simple   bool // only job and states: the counters know the total
 }
 
-// executionOrders are the directions behind scheduler.ExecutionSorts.
-var executionOrders = map[string]string{"": " DESC", "-queued": " DESC", "queued": ""}
-
 func planExecutions(f scheduler.ExecutionFilter) (executionPlan, error) {
-	direction, ok := executionOrders[f.Sort]
-	if !ok {
-		return executionPlan{}, scheduler.Invalid("sort", "executions cannot be ordered by %q", f.Sort)
+	column, down := strings.CutPrefix(cmp.Or(f.Sort, "-queued"), "-")
+	if column == "job" && f.JobID != "" { // which is the same of all
+		column, down = "queued", true
 	}
-	var w where
+	direction := ""
+	if down {
+		direction = " DESC"
+	}
 	p := executionPlan{order: "queued_at" + direction + ", seq" + direction, simple: f.Trigger == "" && f.Worker == "" && f.Exit == nil && f.From.IsZero() && f.To.IsZero()}
 	if f.JobID != "" {
-		w.add("e.job = (SELECT num FROM jobs WHERE id = ?)", f.JobID)
 		p.order = "due_at" + direction + ", attempt" + direction
 	}
-	// Of one job the index by due time gives the order. The others must not look
-	// better to the planner: it would sort what they find.
-	trigger, worker, queued, exit := "e.trigger_kind", "e.worker", "e.queued_at", "e.exit_code"
-	if f.JobID != "" {
-		trigger, worker, queued, exit = trigger+" || ''", worker+" || ''", queued+" + 0", exit+" + 0"
-	}
-	if f.Trigger != "" {
-		w.add(trigger+" = ?", string(f.Trigger))
-	}
-	if f.Worker != "" {
-		w.add(worker+" = ? AND e.worker <> ''", f.Worker)
-	}
-	if f.Exit != nil {
-		w.add(exit+" = ?", *f.Exit)
-		if *f.Exit != 0 {
-			w.add("e.exit_code <> 0")
+	if column != "queued" {
+		if p.parts = executionParts(column, direction, executionWhere(f, true)); p.parts == nil {
+			return executionPlan{}, scheduler.Invalid("sort", "executions cannot be ordered by %q", f.Sort)
 		}
 	}
-	if !f.From.IsZero() {
-		w.add(queued+" >= ?", micros(f.From))
-	}
-	if !f.To.IsZero() {
-		w.add(queued+" < ?", micros(f.To))
-	}
+	// Of one job the index by due time gives the order.
+	w := executionWhere(f, f.JobID != "")
 	p.args = w.args
 	branch := func(cond string) {
 		p.branches = append(p.branches, strings.Join(append(w.conds, cond), " AND "))
@@ -137,6 +124,46 @@ func planExecutions(f scheduler.ExecutionFilter) (executionPlan, error) {
 	return p, nil
 }
 
+// executionWhere is a filter but for its states. ordered: another index gives the
+// order; what is filtered by must not look better to the planner, which would sort
+// what it finds.
+func executionWhere(f scheduler.ExecutionFilter, ordered bool) where {
+	var w where
+	if f.JobID != "" {
+		w.add("e.job = (SELECT num FROM jobs WHERE id = ?)", f.JobID)
+	}
+	trigger, worker, queued, exit := "e.trigger_kind", "e.worker", "e.queued_at", "e.exit_code"
+	if ordered {
+		trigger, worker, queued, exit = trigger+" || ''", worker+" || ''", queued+" + 0", exit+" + 0"
+	}
+	if f.Trigger != "" {
+		w.add(trigger+" = ?", string(f.Trigger))
+	}
+	if f.Worker != "" {
+		w.add(worker+" = ? AND e.worker <> ''", f.Worker)
+	}
+	if f.Exit != nil {
+		w.add(exit+" = ?", *f.Exit)
+		if *f.Exit != 0 {
+			w.add("e.exit_code <> 0")
+		}
+	}
+	if !f.From.IsZero() {
+		w.add(queued+" >= ?", micros(f.From))
+	}
+	if !f.To.IsZero() {
+		w.add(queued+" < ?", micros(f.To))
+	}
+	if ordered && len(f.States) > 0 {
+		states := []string{"''"}
+		for _, s := range wanted(f.States) {
+			states = append(states, "'"+string(s)+"'")
+		}
+		w.add("e.state || '' IN (" + strings.Join(states, ", ") + ")")
+	}
+	return w
+}
+
 // wanted returns the valid states of a filter, once each.
 func wanted(states []scheduler.State) []scheduler.State {
 	var list []scheduler.State
@@ -146,6 +173,22 @@ func wanted(states []scheduler.State) []scheduler.State {
 		}
 	}
 	return list
+}
+
+// page reads a page of the list.
+func (p *executionPlan) page(ctx context.Context, q querier, limit, offset int) ([]scheduler.Execution, error) {
+	if p.parts == nil {
+		return executions(ctx, q, p.list(), append(p.args, limit, offset)...)
+	}
+	paging := " LIMIT " + number("$"+strconv.Itoa(len(p.args)+1)) + " OFFSET " + number("$"+strconv.Itoa(len(p.args)+2))
+	return inParts(p.parts, limit, offset,
+		func(part executionPart, limit, offset int) ([]scheduler.Execution, error) {
+			return executions(ctx, q, selectListed+part.rest()+" ORDER BY "+part.order+paging, append(p.args, limit, offset)...)
+		},
+		func(part executionPart) (n int, err error) {
+			_, err = get(ctx, q, "SELECT COUNT(*)"+part.rest(), p.args, &n)
+			return n, err
+		})
 }
 
 func (p *executionPlan) list() string {

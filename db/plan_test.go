@@ -109,6 +109,20 @@ func TestPlans(t *testing.T) {
 		{Sort: "queued", Worker: "w", States: states(scheduler.Failed)},
 		{Sort: "queued", Trigger: scheduler.TriggerManual, From: at},
 		{Sort: "queued", Exit: code(7)},
+		{Sort: "job"},
+		{Sort: "-job"},
+		{Sort: "-job", JobID: "j"},
+		{Sort: "job", States: states(scheduler.Failed, scheduler.Queued), Worker: "w"},
+		{Sort: "started"},
+		{Sort: "-started", States: states(scheduler.Running, scheduler.Lost), Worker: "w", Exit: code(7), From: at},
+		{Sort: "ended"},
+		{Sort: "-ended"},
+		{Sort: "-ended", States: states(scheduler.Failed, scheduler.Lost)},
+		{Sort: "-ended", Worker: "w", Trigger: scheduler.TriggerManual, Exit: code(7), From: at, To: at.Add(time.Hour)},
+		{Sort: "duration"},
+		{Sort: "-duration"},
+		{Sort: "-duration", States: states(scheduler.Failed)},
+		{Sort: "-duration", Worker: "w", Trigger: scheduler.TriggerManual, Exit: code(0), From: at, To: at.Add(time.Hour)},
 	} {
 		x.what = fmt.Sprintf("executions %+v", f)
 		if _, _, err := s.ListExecutions(ctx, f); err != nil {
@@ -162,6 +176,11 @@ func TestPlans(t *testing.T) {
 		{Object: "x", Actor: "y", Actions: []string{"job.run"}, Via: "page"},
 		{From: at, To: at},
 		{Actor: "x", From: at},
+		{Sort: "at", Actor: "x"},
+		{Sort: "actor", Object: "x", From: at},
+		{Sort: "-action", Actor: "x", Actions: []string{"job.run"}, Via: "page", To: at},
+		{Sort: "object", Object: "x"},
+		{Sort: "object", Below: scheduler.AuditEntry{ID: 1, Object: "x", At: at}},
 	} {
 		x.what = fmt.Sprintf("audit %+v", f)
 		if _, _, err := s.ListAudit(ctx, f); err != nil {

@@ -83,9 +83,17 @@ func TestTreePlans(t *testing.T) {
 	}
 	s.read = x
 	for what, run := range map[string]func() error{
-		"job":       func() error { _, err := s.TreeJob(ctx, 1); return err },
-		"next":      func() error { _, _, err := s.NextTreeJob(ctx, []int64{1, 2}); return err },
-		"children":  func() error { _, _, err := s.ListTree(ctx, scheduler.TreeFilter{Parent: &one, Limit: 5}); return err },
+		"job":      func() error { _, err := s.TreeJob(ctx, 1); return err },
+		"next":     func() error { _, _, err := s.NextTreeJob(ctx, []int64{1, 2}); return err },
+		"children": func() error { _, _, err := s.ListTree(ctx, scheduler.TreeFilter{Parent: &one, Limit: 5}); return err },
+		"began last": func() error {
+			_, _, err := s.ListTree(ctx, scheduler.TreeFilter{Parent: &one, Sort: "-started", Limit: 5})
+			return err
+		},
+		"last": func() error {
+			_, _, err := s.ListTree(ctx, scheduler.TreeFilter{Parent: &one, Sort: "-num", Limit: 5})
+			return err
+		},
 		"ancestors": func() error { _, err := s.TreeAncestors(ctx, 1); _ = err; return nil },
 		"edges":     func() error { _, err := s.TreeEdges(ctx, 1); return err },
 		"overdue":   func() error { _, err := s.TreeOverdue(ctx, at, 5); return err },

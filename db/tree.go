@@ -5,7 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"belfry/scheduler"
@@ -69,7 +71,7 @@ var treeStates = map[scheduler.TreeState]string{
 	scheduler.TreeError:    "NOT t.paused AND t.state = 'error'",
 }
 
-// ListTree lists jobs of the tree by Num.
+// ListTree lists jobs of the tree. CodeInvalid: there is no such order.
 func (s *Store) ListTree(ctx context.Context, f scheduler.TreeFilter) ([]scheduler.TreeJob, int64, error) {
 	w := &where{}
 	w.add("t.num > 0")
@@ -94,20 +96,53 @@ func (s *Store) ListTree(ctx context.Context, f scheduler.TreeFilter) ([]schedul
 	if f.Query != "" {
 		w.add(`lower(t.title) LIKE ? ESCAPE '\'`, likePattern(f.Query))
 	}
-	page, n := "", int64(-1)
-	args := slices.Clone(w.args)
+	parts, err := treeParts(f.Sort)
+	if err != nil {
+		return nil, 0, err
+	}
+	conds, args := w.text(), slices.Clone(w.args)
+	paging := " LIMIT " + number(w.arg(0)) + " OFFSET " + number(w.arg(0))
+	count := func(p treePart) (n int, err error) {
+		_, err = get(ctx, s.read, "SELECT COUNT(*) FROM tree t"+conds+p.cond, args, &n)
+		return n, err
+	}
+	total, limit, offset := -1, math.MaxInt32, 0
 	if f.Limit > 0 {
-		if _, err := get(ctx, s.read, "SELECT COUNT(*) FROM tree t"+w.text(), w.args, &n); err != nil {
+		if total, err = count(treePart{}); err != nil {
 			return nil, 0, err
 		}
-		page = " LIMIT " + number(w.arg(f.Limit)) + " OFFSET " + number(w.arg(max(f.Offset, 0)))
-		args = w.args
+		limit, offset = f.Limit, max(f.Offset, 0)
 	}
-	list, err := treeJobs(ctx, s.read, "SELECT "+treeColumns+" FROM tree t LEFT JOIN tree p ON p.num = t.parent"+w.text()+" ORDER BY t.num"+page, args...)
-	if n < 0 {
-		n = int64(len(list))
+	list, err := inParts(parts, limit, offset, func(p treePart, limit, offset int) ([]scheduler.TreeJob, error) {
+		return treeJobs(ctx, s.read, "SELECT "+treeColumns+" FROM tree t LEFT JOIN tree p ON p.num = t.parent"+conds+p.cond+" ORDER BY "+p.order+paging,
+			append(slices.Clone(args), limit, offset)...)
+	}, count)
+	if total < 0 {
+		total = len(list)
 	}
-	return list, n, err
+	return list, int64(total), err
+}
+
+// treePart is a part of a list of the tree, in the order of an index.
+type treePart struct{ cond, order string }
+
+// treeParts are the lists behind scheduler.TreeSorts.
+func treeParts(sort string) ([]treePart, error) {
+	column, down := strings.CutPrefix(cmp.Or(sort, "num"), "-")
+	direction := ""
+	if down {
+		direction = " DESC"
+	}
+	switch column {
+	case "num":
+		return []treePart{{"", "t.num" + direction}}, nil
+	case "started":
+		return []treePart{
+			{" AND t.started_at > 0", "t.started_at" + direction + ", t.num" + direction},
+			{" AND t.started_at = 0", "t.num"},
+		}, nil
+	}
+	return nil, scheduler.Invalid("sort", "the tree cannot be ordered by %q", sort)
 }
 
 // TreeDependencies lists what a job depends on.

@@ -24,11 +24,11 @@ test('who changed what is found, with what it was before, and taken away as a fi
   await expect(page).toHaveURL(`/jobs/${name}`)
 
   await page.goto(`/audit?object=${name}`)
-  for (const kind of ['CSV', 'JSON']) {
+  for (const kind of ['CSV', 'JSON', 'All as CSV', 'All as JSON']) {
     const waiting = page.waitForEvent('download')
     await page.getByRole('link', { name: kind, exact: true }).click()
     const file = await waiting
-    expect(file.suggestedFilename()).toBe(`audit.${kind.toLowerCase()}`)
+    expect(file.suggestedFilename()).toBe(`audit.${kind.split(' ').at(-1)!.toLowerCase()}`)
     const text = await (await file.createReadStream()).toArray()
     expect(Buffer.concat(text).toString().split(name).length, kind).toBeGreaterThan(3)
   }

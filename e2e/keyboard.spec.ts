@@ -1,6 +1,6 @@
 import { LiveView } from './harness/live.ts'
 import { adminPassword } from './harness/server.ts'
-import { expect, rowOf, tabTo, test } from './harness/test.ts'
+import { expect, expectUsable, rowOf, tabTo, test } from './harness/test.ts'
 
 test('the keyboard alone: log in, open a job, run it, stop it', async ({ page, api, unique, tap }) => {
   const name = unique('keys')
@@ -87,4 +87,59 @@ test('letters typed into a field are text', async ({ adminPage: page, api, uniqu
   await page.getByRole('searchbox', { name: 'Search' }).pressSequentially('jkrxpf?/')
   await expect(page.getByRole('searchbox', { name: 'Search' })).toHaveValue('jkrxpf?/')
   expect(await api.executionsOf(name)).toHaveLength(0)
+})
+
+test('p pauses and starts in the tree, drains and resumes workers', async ({ adminPage: page, api, unique }) => {
+  const name = unique('tree-keys')
+  const group = await (await api.http.post('/tree', { data: { title: name } })).json()
+  for (const tail of ['a', 'b']) await api.http.post('/tree', { data: { title: `${name}-${tail}`, command: 'true', parent: group.id } })
+  const row = (tail: string) => page.getByRole('row').filter({ hasText: `${name}-${tail}` })
+  await page.goto(`/tree/${group.id}`)
+  await page.keyboard.press('j')
+  await page.keyboard.press('j')
+  await page.keyboard.press('p')
+  await expect(row('b')).toContainText('Paused')
+  await expect(row('a')).toContainText('Waiting')
+  await page.keyboard.press('j')
+  await page.keyboard.press('c')
+  await expect(row('a').getByRole('checkbox')).toBeChecked()
+  await page.keyboard.press('j')
+  await page.keyboard.press('p')
+  await expect(row('b'), 'whatever is chosen, it is the row').toContainText('Waiting')
+  await page.keyboard.press('p')
+  await expect(page.getByRole('button', { name: 'Start', exact: true }).first()).toBeVisible()
+  expect((await (await api.http.get(`/tree/${group.id}`)).json()).group.state).toBe('paused')
+
+  await page.goto('/workers')
+  await page.keyboard.press('j')
+  await page.keyboard.press('p')
+  await expect(page.getByRole('row').filter({ hasText: 'this server' })).toContainText('Draining')
+  await page.keyboard.press('j')
+  await page.keyboard.press('p')
+  await expect(page.getByRole('row').filter({ hasText: 'this server' })).toContainText('Online')
+})
+
+test('the help says what the keys do on the page', async ({ adminPage: page, api, unique, tap }) => {
+  const name = unique('helped')
+  await api.createJob({ name }, tap.cat)
+  const run = await api.run(name)
+  await api.reaches(run, 'running')
+  const keys = async (path: string) => {
+    await page.goto(path)
+    await page.keyboard.press('?')
+    const help = page.getByRole('dialog', { name: 'Keyboard' })
+    await expect(help).toBeVisible()
+    await expectUsable(page, `the help of ${path}`)
+    return (await help.locator('.keys > div:visible').allInnerTexts()).map((line) => line.replace(/\s+/g, ' '))
+  }
+  const everywhere = ['Ctrl K go to any job or page', '? this help']
+  expect(await keys(`/jobs?q=${name}`)).toEqual([
+    'j k next and previous row', 'Enter open the row', 'r Run', 'p Pause', 'e Edit', 'c choose the row', '/ to the filter', ...everywhere,
+  ])
+  expect(await keys(`/executions?job=${name}`)).toEqual([
+    'j k next and previous row', 'Enter open the row', 'x Stop', 'c choose the row', '/ to the filter', ...everywhere,
+  ])
+  expect(await keys(`/settings/users?q=${name}`)).toEqual(['/ to the filter', ...everywhere])
+  expect(await keys('/settings/users')).toContain('j k next and previous row')
+  expect(await keys(`/executions/${run}`)).toContain('f End follow the output')
 })

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Page } from '@playwright/test'
 import { expect, expectUsable, rowOf, test } from './harness/test.ts'
 
 test('several jobs are run, disabled and deleted at once @phone @nojs', async ({ adminPage: page, api, unique }) => {
@@ -158,4 +159,124 @@ test('keys choose a row, and open its pause', async ({ adminPage: page, api, uni
   await page.getByLabel('Until').fill('2h')
   await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
   await expect(page.getByText('paused until')).toBeVisible()
+})
+
+/** Orders a list: by the head of its column, or where there are none, in narrow windows, by its choice of orders. */
+async function order(page: Page, column: string, choice: string) {
+  const head = page.getByRole('columnheader', { name: column, exact: true }).getByRole('link')
+  const select = page.getByRole('search').filter({ has: page.locator('#q') }).getByLabel('Order')
+  if (await select.isVisible()) await select.selectOption(choice)
+  else await head.click()
+}
+
+test('executions are ordered by job, end and duration, and paged @phone', async ({ adminPage: page, api, unique }) => {
+  const worker = unique('order')
+  const names = ['a', 'b', 'c'].map((tail) => `${worker}-${tail}`)
+  const sleeps = [0.1, 0.8, 0.4]
+  const runs = []
+  for (const [i, name] of names.entries()) {
+    await api.createJob({ name }, `sleep ${sleeps[i]}; exit 43`)
+    runs.push(await api.run(name))
+  }
+  for (const run of runs) await api.reaches(run, 'failed')
+  await page.goto('/executions?exit_code=43&limit=2')
+  const shown = page.locator('tbody tr td.title a')
+  const files = async (query: string) => (await (await api.http.get(`/executions?exit_code=43${query}`)).json()).items.map((e: { job: string }) => e.job)
+  await order(page, 'Took', 'Took, longest first')
+  await expect(page).toHaveURL((url) => url.searchParams.get('sort') === '-duration' && url.searchParams.get('exit_code') === '43')
+  await expect(shown).toHaveText([names[1]!, names[2]!])
+  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Next' }).click()
+  await expect(shown).toHaveText([names[0]!])
+  const csv = page.getByRole('link', { name: 'CSV' })
+  const [file] = await Promise.all([page.waitForEvent('download'), csv.click()])
+  expect(readFileSync(await file.path(), 'utf8').trim().split('\r\n').slice(1).map((line) => line.split(',')[1])).toEqual([names[0]])
+  await order(page, 'Job', 'Job, A to Z')
+  await expect(shown).toHaveText([names[0]!, names[1]!])
+  await order(page, 'Ended', 'Ended, newest first')
+  await expect(shown).toHaveText([names[1]!, names[2]!])
+  if (page.viewportSize()!.width > 800) await expect(page.getByRole('columnheader', { name: 'Ended' })).toHaveAttribute('aria-sort', 'descending')
+  await expectUsable(page, 'executions by their end')
+  expect(await files('&sort=ended')).toEqual([names[0], names[2], names[1]])
+  expect(await files('&sort=-job')).toEqual(names.toReversed())
+})
+
+test('users, tokens and classes are ordered, paged and searched @phone', async ({ adminPage: page, api, unique }) => {
+  const prefix = unique('many')
+  for (const n of [1, 2, 3]) {
+    for (const [path, data] of [
+      ['/settings/users', { username: `${prefix}-${n}`, password: '12345678', role: n === 2 ? 'operator' : 'viewer' }],
+      ['/settings/tokens', { name: `${prefix}-${n}`, role: n === 2 ? 'operator' : 'viewer' }],
+      ['/workers/tokens', { name: `${prefix}-${n}` }],
+      ['/settings/classes', { name: `${prefix}.${n}`, executor: n === 2 ? 'python' : 'noop' }],
+    ] as const) {
+      expect((await api.http.post(path, { data })).status(), path).toBe(201)
+    }
+  }
+  for (const [path, column, choice, want] of [
+    ['/settings/users', 'Role', 'Role, least first', [1, 3, 2]],
+    ['/settings/tokens', 'Role', 'Role, least first', [1, 3, 2]],
+    ['/workers/tokens', 'Made', 'Made, newest first', [3, 2, 1]],
+    ['/settings/classes', 'Runs', 'Runs, A to Z', [1, 3, 2]],
+  ] as const) {
+    await page.goto(`${path}?limit=2`)
+    await page.keyboard.press('/')
+    await page.keyboard.type(prefix)
+    await expect(page).toHaveURL((url) => url.searchParams.get('q') === prefix)
+    const titles = page.locator('tbody td.title')
+    const shows = (...numbers: number[]) => expect(titles, path).toContainText(numbers.map((n) => new RegExp(`${prefix}.${n}`)))
+    await shows(1, 2)
+    await order(page, column, choice)
+    await shows(want[0], want[1])
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Next' }).click()
+    await shows(want[2])
+    await expect(page).toHaveURL((url) => url.searchParams.get('q') === prefix && url.searchParams.get('offset') === '2' && url.searchParams.has('sort'))
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'CSV' }).click()])
+    expect(readFileSync(await file.path(), 'utf8').trim().split('\r\n').slice(1).map((line) => line.split(',')[0])).toEqual([
+      `${prefix}${path.endsWith('classes') ? '.' : '-'}${want[2]}`,
+    ])
+    await expectUsable(page, path)
+  }
+})
+
+test('workers, the tree and the audit log are ordered and paged @phone', async ({ adminPage: page, api, unique }) => {
+  const prefix = unique('rows')
+  const group = await (await api.http.post('/tree', { data: { title: prefix } })).json()
+  for (const n of [1, 2, 3]) expect((await api.http.post('/tree', { data: { title: `${prefix}-${n}`, command: 'true', parent: group.id } })).status()).toBe(201)
+  const pages = page.getByRole('navigation', { name: 'Pages' })
+  await page.goto(`/tree/${group.id}?limit=2`)
+  const titles = page.locator('#tree td.title a')
+  await expect(titles).toHaveText([`${prefix}-1`, `${prefix}-2`])
+  await order(page, 'Job', 'Job, in reverse')
+  await expect(titles).toHaveText([`${prefix}-3`, `${prefix}-2`])
+  await pages.getByRole('link', { name: 'Next' }).click()
+  await expect(titles).toHaveText([`${prefix}-1`])
+
+  await api.createJob({ name: prefix }, 'true')
+  await api.http.post(`/jobs/${prefix}/disable`)
+  await api.http.post(`/jobs/${prefix}/enable`)
+  await page.goto(`/audit?object=${prefix}&limit=2`)
+  const rows = page.locator('#audit tbody tr')
+  await expect(rows).toContainText(['enabled the job', 'disabled the job'])
+  await order(page, 'When', 'When, oldest first')
+  await expect(rows).toContainText(['made the job', 'disabled the job'])
+  await pages.getByRole('link', { name: 'Next' }).click()
+  await expect(rows).toContainText(['enabled the job'])
+  for (const [link, lines] of [['CSV', 2], ['All as CSV', 4]] as const) {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: link, exact: true }).click()])
+    expect(readFileSync(await file.path(), 'utf8').match(/,job\.(create|enable|disable),/g), link).toHaveLength(lines - 1)
+  }
+  await expectUsable(page, 'the audit log in another order')
+
+  await page.goto('/workers?limit=1')
+  await order(page, 'Slots', 'Slots, lowest first')
+  await expect(page).toHaveURL((url) => url.searchParams.get('sort') === 'slots' && url.searchParams.get('limit') === '1')
+  await expect(page.locator('#workers tbody tr')).toHaveCount(1)
+  await expectUsable(page, 'workers in another order')
+})
+
+test('an order that is not there is said to be wrong', async ({ adminPage: page }) => {
+  for (const path of ['/jobs', '/executions', '/tree', '/audit', '/workers', '/workers/tokens', '/settings/users', '/settings/tokens', '/settings/classes']) {
+    expect((await page.goto(`${path}?sort=colour`))?.status(), path).toBe(400)
+    await expect(page.getByText('must be one of')).toBeVisible()
+  }
 })

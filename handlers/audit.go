@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -49,7 +48,7 @@ func rawOrNull(text string) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-// showAudit lists what was done, newest first.
+// showAudit lists what was done, newest first unless another order is asked for.
 func (s *Server) showAudit(c echo.Context) error {
 	f, asked, wrong, err := s.auditFilter(c)
 	if err != nil {
@@ -75,14 +74,19 @@ func (s *Server) showAudit(c echo.Context) error {
 		}
 	}
 	props.Page = s.page(c, "Audit", views.NavAudit)
-	return respond(c, http.StatusOK, answer{page: views.AuditPage(props), fragment: views.AuditTable(props), json: listOf(items, total)})
+	return respond(c, http.StatusOK, answer{
+		page: views.AuditPage(props), fragment: views.AuditTable(props), json: listOf(items, total),
+		file: "audit", table: func() [][]string { return auditTable(list) },
+	})
 }
 
 // auditFilter reads the filter. For pages a wrong time is shown beside its field;
 // for programs it is an error.
 func (s *Server) auditFilter(c echo.Context) (scheduler.AuditFilter, views.AuditQuery, map[string]string, error) {
 	q := httpkit.ReadQuery(c.Request())
-	f := scheduler.AuditFilter{Actor: q.Text("actor"), Object: q.Text("object"), Via: q.Text("via")}
+	f := scheduler.AuditFilter{
+		Actor: q.Text("actor"), Object: q.Text("object"), Via: q.Text("via"), Sort: q.OneOf("sort", bothWays(scheduler.AuditSorts)...),
+	}
 	action := q.Text("action")
 	f.Limit, f.Offset = q.Page(pageSize)
 	err := q.Err()
@@ -101,7 +105,7 @@ func (s *Server) auditFilter(c echo.Context) (scheduler.AuditFilter, views.Audit
 		}
 	}
 	asked := views.AuditQuery{
-		Actor: f.Actor, Action: action, Object: f.Object, Via: f.Via, From: q.Raw("from"), To: q.Raw("to"), Limit: f.Limit, Offset: f.Offset,
+		Actor: f.Actor, Action: action, Object: f.Object, Via: f.Via, From: q.Raw("from"), To: q.Raw("to"), Sort: f.Sort, Limit: f.Limit, Offset: f.Offset,
 	}
 	return f, asked, fieldMap(q.Fields()), err
 }
@@ -169,13 +173,14 @@ type auditWriter struct {
 func newAuditWriter(format string, out *bufio.Writer) auditWriter {
 	if format == "csv" {
 		w := csv.NewWriter(out)
-		_ = w.Write([]string{"id", "at", "actor", "via", "from", "action", "object", "before", "after", "seq", "previous", "hash"}) // Flush says what went wrong
+		_ = w.Write(auditColumns) // Flush says what went wrong
 		return auditWriter{
 			row: func(a scheduler.AuditEntry) error {
-				return w.Write([]string{
-					strconv.FormatInt(a.ID, 10), a.At.UTC().Format("2006-01-02T15:04:05.000000Z07:00"), formulaFree(a.Actor), formulaFree(a.Via), formulaFree(a.From),
-					formulaFree(a.Action), formulaFree(a.Object), formulaFree(a.Before), formulaFree(a.After), strconv.FormatInt(a.Seq, 10), a.Previous, a.Hash,
-				})
+				row := auditRow(a)
+				for i := range row {
+					row[i] = formulaFree(row[i])
+				}
+				return w.Write(row)
 			},
 			end: func() error { w.Flush(); return w.Error() },
 		}

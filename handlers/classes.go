@@ -111,21 +111,31 @@ func argumentLines(text string) (list []classArgument) {
 }
 
 func (s *Server) listClasses(c echo.Context) error {
-	return s.classesPage(c, http.StatusOK, views.ClassesProps{Values: map[string]string{"executor": "shell"}})
+	q, err := listQuery(c.Request(), classOrders.names())
+	if err != nil {
+		return err
+	}
+	return s.classesPage(c, http.StatusOK, views.ClassesProps{Query: q, Values: map[string]string{"executor": "shell"}})
 }
 
 func (s *Server) classesPage(c echo.Context, status int, props views.ClassesProps) error {
 	if err := needs(c, scheduler.Admin, "seeing the job classes"); err != nil {
 		return err
 	}
-	props.Classes = s.Service.Classes()
+	list := slices.DeleteFunc(s.Service.Classes(), func(one scheduler.JobClass) bool { return !hasText(props.Query.Q, one.Name, one.Notes) })
+	classOrders.sort(list, props.Query.Sort)
+	if props.Query.Limit == 0 { // after a form that was wrong
+		props.Query.Limit = pageSize
+	}
+	props.Classes, props.Total = pageOf(list, props.Query.Limit, props.Query.Offset)
 	items := make([]classOut, len(props.Classes))
 	for i, one := range props.Classes {
 		items[i] = presentClass(one)
 	}
 	props.Page, props.Executors = s.page(c, "Job classes", views.NavSettings), s.classExecutors()
 	return respond(c, status, answer{
-		page: views.SettingsClassesPage(props), json: listOf(items, scheduler.Total{N: int64(len(items))}),
+		page: views.SettingsClassesPage(props), json: listOf(items, props.Total),
+		file: "classes", table: func() [][]string { return classTable(items) },
 	})
 }
 

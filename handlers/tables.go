@@ -144,6 +144,46 @@ func tokenTable(tokens []tokenOut) [][]string {
 	return rows
 }
 
+func classTable(classes []classOut) [][]string {
+	rows := [][]string{{"name", "executor", "arguments", "source", "notes"}}
+	for _, c := range classes {
+		var arguments []string
+		for _, a := range c.Arguments {
+			arguments = append(arguments, a.Description)
+		}
+		rows = append(rows, []string{c.Name, c.Executor, strings.Join(arguments, ", "), c.Source, c.Notes})
+	}
+	return rows
+}
+
+func workerTokenTable(tokens []workerTokenOut) [][]string {
+	rows := [][]string{{"name", "made_by", "created_at", "last_used_at", "revoked_at"}}
+	for _, t := range tokens {
+		rows = append(rows, []string{
+			t.Name, t.MadeBy, cell(time.Time(t.CreatedAt)), cell(time.Time(t.LastUsedAt)), cell(time.Time(t.RevokedAt)),
+		})
+	}
+	return rows
+}
+
+var auditColumns = []string{"id", "at", "actor", "via", "from", "action", "object", "before", "after", "seq", "previous", "hash"}
+
+func auditTable(list []scheduler.AuditEntry) [][]string {
+	rows := [][]string{auditColumns}
+	for _, a := range list {
+		rows = append(rows, auditRow(a))
+	}
+	return rows
+}
+
+// auditRow has times to the microsecond, as the hash of a row wants them.
+func auditRow(a scheduler.AuditEntry) []string {
+	return []string{
+		strconv.FormatInt(a.ID, 10), a.At.UTC().Format("2006-01-02T15:04:05.000000Z07:00"), a.Actor, a.Via, a.From, a.Action, a.Object,
+		a.Before, a.After, strconv.FormatInt(a.Seq, 10), a.Previous, a.Hash,
+	}
+}
+
 // definition is a job without what only the server decides.
 func (s *Server) definition(j scheduler.Job) (map[string]json.RawMessage, error) {
 	b, err := json.Marshal(s.presentJob(j, scheduler.JobStats{}))

@@ -51,12 +51,11 @@ func readToken(c echo.Context) (tokenIn, error) {
 }
 
 func (s *Server) listTokens(c echo.Context) error {
-	q := httpkit.ReadQuery(c.Request())
-	props := views.TokensProps{Q: q.Text("q")}
-	if err := q.Err(); err != nil {
+	q, err := listQuery(c.Request(), tokenOrders.names())
+	if err != nil {
 		return err
 	}
-	return s.tokensPage(c, http.StatusOK, props)
+	return s.tokensPage(c, http.StatusOK, views.TokensProps{Query: q})
 }
 
 func (s *Server) tokensPage(c echo.Context, status int, props views.TokensProps) error {
@@ -76,17 +75,24 @@ func (s *Server) tokensPage(c echo.Context, status int, props views.TokensProps)
 	for _, u := range users {
 		owner[u.ID] = u.Name
 	}
-	var items []tokenOut
+	var rows []views.TokenRow
 	for _, t := range tokens {
-		if !hasText(props.Q, t.Name, owner[t.UserID]) {
-			continue
+		if hasText(props.Query.Q, t.Name, owner[t.UserID]) {
+			rows = append(rows, views.TokenRow{Token: t, Owner: owner[t.UserID]})
 		}
-		items = append(items, presentToken(t, owner[t.UserID]))
-		props.Tokens = append(props.Tokens, views.TokenRow{Token: t, Owner: owner[t.UserID]})
+	}
+	tokenOrders.sort(rows, props.Query.Sort)
+	if props.Query.Limit == 0 { // after a form
+		props.Query.Limit = pageSize
+	}
+	props.Tokens, props.Total = pageOf(rows, props.Query.Limit, props.Query.Offset)
+	var items []tokenOut
+	for _, r := range props.Tokens {
+		items = append(items, presentToken(r.Token, r.Owner))
 	}
 	props.Page = s.page(c, "API tokens", views.NavSettings)
 	return respond(c, status, answer{
-		page: views.SettingsTokensPage(props), json: listOf(items, scheduler.Total{N: int64(len(items))}),
+		page: views.SettingsTokensPage(props), json: listOf(items, props.Total),
 		file: "tokens", table: func() [][]string { return tokenTable(items) },
 	})
 }

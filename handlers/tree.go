@@ -192,7 +192,7 @@ func (s *Server) treeRows(c echo.Context, num int64, names *scheduler.Affinities
 		states = append(states, string(st))
 	}
 	q := httpkit.ReadQuery(c.Request())
-	f := scheduler.TreeFilter{Parent: &num, Query: q.Text("q"), State: scheduler.TreeState(q.OneOf("state", states...))}
+	f := scheduler.TreeFilter{Parent: &num, Query: q.Text("q"), State: scheduler.TreeState(q.OneOf("state", states...)), Sort: q.OneOf("sort", bothWays(scheduler.TreeSorts)...)}
 	f.Limit, f.Offset = q.Page(pageSize)
 	if err := q.Err(); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (s *Server) treeRows(c echo.Context, num int64, names *scheduler.Affinities
 	for _, j := range list {
 		p.Rows = append(p.Rows, views.TreeRow{TreeJob: j, Affinities: names.Text(j.Affinity)})
 	}
-	p.Total.N, p.Query = total, views.TreeQuery{Q: f.Query, State: string(f.State), Limit: f.Limit, Offset: f.Offset}
+	p.Total.N, p.Query = total, views.TreeQuery{Q: f.Query, State: string(f.State), Sort: f.Sort, Limit: f.Limit, Offset: f.Offset}
 	if p.At != nil {
 		p.Sums = p.At.TreeCounts
 		return nil
@@ -343,7 +343,18 @@ func readTreeAction(c echo.Context) (in treeActionIn, at int64, typed url.Values
 	if typed, err = httpkit.Form(c); err != nil {
 		return in, 0, nil, err
 	}
+	var one *int64
 	in.Action = typed.Get("action")
+	for _, action := range []string{"start", "pause"} { // of one row, whatever is chosen
+		if text := typed.Get(action); text != "" {
+			num, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return in, 0, typed, scheduler.Invalid(action, "must be the number of a job")
+			}
+			one = &num
+			in.Action = action
+		}
+	}
 	at, _ = strconv.ParseInt(typed.Get("at"), 10, 64) // else the root
 	for _, name := range slices.Sorted(maps.Keys(typed)) {
 		if text, is := strings.CutPrefix(name, "id."); is {
@@ -353,6 +364,9 @@ func readTreeAction(c echo.Context) (in treeActionIn, at int64, typed url.Values
 			}
 			in.IDs = append(in.IDs, num)
 		}
+	}
+	if one != nil {
+		in.IDs = []int64{*one}
 	}
 	in.Changes, err = treeForm(typed, true)
 	return in, at, typed, err

@@ -35,12 +35,11 @@ func (s *Server) showSettings(c echo.Context) error {
 }
 
 func (s *Server) listUsers(c echo.Context) error {
-	q := httpkit.ReadQuery(c.Request())
-	props := views.UsersProps{Q: q.Text("q")}
-	if err := q.Err(); err != nil {
+	q, err := listQuery(c.Request(), userOrders.names())
+	if err != nil {
 		return err
 	}
-	return s.usersPage(c, http.StatusOK, props)
+	return s.usersPage(c, http.StatusOK, views.UsersProps{Query: q})
 }
 
 func (s *Server) usersPage(c echo.Context, status int, props views.UsersProps) error {
@@ -51,7 +50,14 @@ func (s *Server) usersPage(c echo.Context, status int, props views.UsersProps) e
 	if err != nil {
 		return err
 	}
-	users = slices.DeleteFunc(users, func(u scheduler.User) bool { return !hasText(props.Q, u.Name) })
+	users = slices.DeleteFunc(users, func(u scheduler.User) bool { return !hasText(props.Query.Q, u.Name) })
+	userOrders.sort(users, props.Query.Sort)
+	if props.Query.Limit == 0 { // after a form that was wrong: the page that says so
+		props.Query.Limit = pageSize
+		at := slices.IndexFunc(users, func(u scheduler.User) bool { return u.Name == props.On })
+		props.Query.Offset = max(at, 0) / pageSize * pageSize
+	}
+	users, props.Total = pageOf(users, props.Query.Limit, props.Query.Offset)
 	var items []userOut
 	self := httpkit.Principal(c).UserID
 	for _, u := range users {
@@ -60,7 +66,7 @@ func (s *Server) usersPage(c echo.Context, status int, props views.UsersProps) e
 	}
 	props.Page = s.page(c, "Users", views.NavSettings)
 	return respond(c, status, answer{
-		page: views.SettingsUsersPage(props), json: listOf(items, scheduler.Total{N: int64(len(items))}),
+		page: views.SettingsUsersPage(props), json: listOf(items, props.Total),
 		file: "users", table: func() [][]string { return userTable(users) },
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -13,6 +14,8 @@ import (
 	"belfry/scheduler"
 	"belfry/views"
 )
+
+const tokensShown = 10 // worker tokens on the page of the workers
 
 // WorkerService is what the pages of workers call.
 type WorkerService interface {
@@ -48,19 +51,25 @@ func (s *Server) workersPage(c echo.Context, status int, props views.WorkersProp
 	props.Page = s.boardPage(c, "Workers", views.NavWorkers)
 	props.Withholding = s.Service.Withholding()
 	var items []workerOut
-	for _, w := range selectWorkers(list, props.Query, props.Now) {
+	if props.Query.Limit == 0 { // after a form that was wrong
+		props.Query.Limit = pageSize
+	}
+	list, props.Total = pageOf(selectWorkers(list, props.Query, props.Now), props.Query.Limit, props.Query.Offset)
+	for _, w := range list {
 		failures := s.Service.WorkerFailures(w.Name)
 		items = append(items, s.presentWorker(w, failures))
 		props.Workers = append(props.Workers, views.WorkerRow{Worker: w, Withheld: withheld(failures, props.Withholding)})
 	}
 	if props.CanAdmin() && form(c.Request()) != asJSON {
-		if props.Tokens, err = s.Store.ListWorkerTokens(ctx); err != nil {
+		tokens, err := s.Store.ListWorkerTokens(ctx)
+		if err != nil {
 			return err
 		}
+		props.Tokens, props.TokensTotal = pageOf(tokens, tokensShown, 0)
 	}
 	return respond(c, status, answer{
 		page: views.WorkersPage(props), fragment: views.WorkersBoard(props),
-		json: workersOut{listOf(items, scheduler.Total{N: int64(len(items))}), props.Withholding},
+		json: workersOut{listOf(items, props.Total), props.Withholding},
 		file: "workers", table: func() [][]string { return workerTable(items) },
 	})
 }
@@ -259,18 +268,26 @@ func (s *Server) listWorkerTokens(c echo.Context) error {
 	if err := needs(c, scheduler.Admin, "seeing the worker tokens"); err != nil {
 		return err
 	}
-	if form(c.Request()) != asJSON {
-		return c.Redirect(http.StatusSeeOther, "/workers")
+	q, err := listQuery(c.Request(), workerTokenOrders.names())
+	if err != nil {
+		return err
 	}
 	tokens, err := s.Store.ListWorkerTokens(c.Request().Context())
 	if err != nil {
 		return err
 	}
+	tokens = slices.DeleteFunc(tokens, func(t scheduler.WorkerToken) bool { return !hasText(q.Q, t.Name, t.MadeBy) })
+	workerTokenOrders.sort(tokens, q.Sort)
+	props := views.WorkerTokensProps{Page: s.page(c, "Worker tokens", views.NavWorkers), Query: q}
+	props.Tokens, props.Total = pageOf(tokens, q.Limit, q.Offset)
 	var items []workerTokenOut
-	for _, t := range tokens {
+	for _, t := range props.Tokens {
 		items = append(items, presentWorkerToken(t))
 	}
-	return respond(c, http.StatusOK, answer{json: listOf(items, scheduler.Total{N: int64(len(items))})})
+	return respond(c, http.StatusOK, answer{
+		page: views.WorkerTokensPage(props), json: listOf(items, props.Total),
+		file: "worker-tokens", table: func() [][]string { return workerTokenTable(items) },
+	})
 }
 
 type workerTokenIn struct {

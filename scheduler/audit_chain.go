@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// AuditSorts are the columns that audit rows can be ordered by; rows that are the
+// same in one are by time in the same direction.
+var AuditSorts = []string{"at", "actor", "action", "object"}
+
 // AuditFilter selects audit rows. The zero value selects all, newest first.
 type AuditFilter struct {
 	Actor   string
@@ -19,7 +23,8 @@ type AuditFilter struct {
 	To      time.Time // before; zero: no bound
 	// Below selects what follows a row in the list; zero: no bound.
 	Below  AuditEntry
-	Limit  int // 1 to MaxPage
+	Sort   string // one of AuditSorts, "-" before it for descending; "" is "-at"
+	Limit  int    // 1 to MaxPage
 	Offset int
 }
 

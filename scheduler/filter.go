@@ -23,8 +23,10 @@ type JobFilter struct {
 // JobSorts are the columns that jobs can be ordered by.
 var JobSorts = []string{"name", "created", "updated"}
 
-// ExecutionSorts are the columns that executions can be ordered by.
-var ExecutionSorts = []string{"queued"}
+// ExecutionSorts are the columns that executions can be ordered by. What has no value
+// in the column follows what has one, the newest first; by job are its executions
+// the newest first.
+var ExecutionSorts = []string{"queued", "job", "started", "ended", "duration"}
 
 // ExecutionFilter selects executions, newest first (of one job: by due time and
 // attempt; of all: by when they were made).

@@ -245,7 +245,11 @@ type TreeChange struct{ Before, After TreeJob }
 // TreeEdge says that Num depends on Dependency.
 type TreeEdge struct{ Num, Dependency int64 }
 
-// TreeFilter selects jobs of the tree, by Num. The zero value selects all.
+// TreeSorts are the columns that jobs of the tree can be ordered by. What has not
+// begun follows what has, by Num.
+var TreeSorts = []string{"num", "started"}
+
+// TreeFilter selects jobs of the tree. The zero value selects all, by Num.
 type TreeFilter struct {
 	Parent   *int64
 	State    TreeState // as people see it
@@ -254,6 +258,7 @@ type TreeFilter struct {
 	Priority *int64
 	Affinity *int64
 	Query    string // case-sensitive part of the title
+	Sort     string // one of TreeSorts, "-" before it for descending; "" is "num"
 	Limit    int    // 0: all
 	Offset   int
 }

@@ -11,6 +11,7 @@ import (
 type AuditQuery struct {
 	Actor, Action, Object, Via string
 	From, To                   string
+	Sort                       string
 	Limit, Offset              int
 }
 
@@ -25,11 +26,17 @@ type AuditProps struct {
 }
 
 func (q AuditQuery) pairs() []string {
-	return []string{"actor", q.Actor, "action", q.Action, "object", q.Object, "via", q.Via, "from", q.From, "to", q.To}
+	return []string{"actor", q.Actor, "action", q.Action, "object", q.Object, "via", q.Via, "from", q.From, "to", q.To, "sort", q.Sort}
 }
 
 func (q AuditQuery) path(offset int) string {
 	return query("/audit", append(q.pairs(), "limit", atoi0(q.Limit), "offset", atoi0(offset))...)
+}
+
+// sorted is the list in another order.
+func (q AuditQuery) sorted(sort string) string {
+	q.Sort = sort
+	return q.path(0)
 }
 
 func (q AuditQuery) export(format string) string {
@@ -99,6 +106,10 @@ func auditWords(a *scheduler.AuditEntry) string {
 		"config.change": "changed the setting", "user.create": "added the user", "user.delete": "deleted the user",
 		"user.role": "changed the role of", "user.password": "changed the password of", "token.create": "made the token", "token.revoke": "revoked the token",
 		"session.login": "logged in as", "session.logout": "logged out", "server.stop": "stopped the",
+		"worker_token.create": "made the worker token", "worker_token.revoke": "revoked the worker token", "worker.rules": "changed the rules of the worker",
+		"worker.forget": "forgot the worker", "worker.clear": "cleared the failures on", "affinity.name": "named the affinity",
+		"tree.create": "added to the tree", "tree.update": "changed in the tree", "tree.depend": "changed what is waited for by", "tree.start": "started in the tree",
+		"tree.pause": "paused in the tree", "tree.delete": "deleted from the tree",
 		"submissions.pause": "paused changes of", "submissions.unpause": "allowed changes of",
 	}
 	if w, ok := words[a.Action]; ok {

@@ -13,7 +13,9 @@ import (
 // template, example.
 type ClassesProps struct {
 	Page
+	Query     ListQuery // Q: part of the name, or of the notes
 	Classes   []scheduler.JobClass
+	Total     scheduler.Total
 	Executors []string           // what classes can be run by
 	Class     scheduler.JobClass // whose page it is; without a name: of all
 	Values    map[string]string

@@ -648,6 +648,8 @@ func menu(p Page) templ.Component {
 	})
 }
 
+// help says what the keys do. app.js hides the lines whose keys do nothing on the page:
+// data-keys is what there must be, or the letter that a button must have.
 func help() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -669,7 +671,7 @@ func help() templ.Component {
 			templ_7745c5c3_Var26 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<dialog id=\"help\" aria-labelledby=\"help-title\"><h2 id=\"help-title\">Keyboard</h2><dl class=\"keys\"><div><dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>next and previous row</dd></div><div><dt><kbd>Enter</kbd></dt><dd>open the row</dd></div><div><dt><kbd>r</kbd></dt><dd>run the job, or retry the execution</dd></div><div><dt><kbd>x</kbd></dt><dd>stop the execution</dd></div><div><dt><kbd>p</kbd></dt><dd>pause the job</dd></div><div><dt><kbd>a</kbd></dt><dd>acknowledge the failure</dd></div><div><dt><kbd>e</kbd></dt><dd>edit the job</dd></div><div><dt><kbd>c</kbd></dt><dd>choose the row</dd></div><div><dt><kbd>/</kbd></dt><dd>to the filter</dd></div><div><dt><kbd>f</kbd> <kbd>End</kbd></dt><dd>follow the output</dd></div><div><dt><kbd>Ctrl</kbd> <kbd>K</kbd></dt><dd>go to any job or page</dd></div><div><dt><kbd>n</kbd> <kbd>N</kbd></dt><dd>next and previous match in the output</dd></div><div><dt><kbd>g</kbd></dt><dd>to a line of the output</dd></div><div><dt><kbd>?</kbd></dt><dd>this help</dd></div></dl><div class=\"actions\"><button type=\"button\" class=\"button\" commandfor=\"help\" command=\"close\" autofocus>Close</button></div></dialog>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<dialog id=\"help\" aria-labelledby=\"help-title\"><h2 id=\"help-title\">Keyboard</h2><dl class=\"keys\"><div data-keys=\"[data-row]\"><dt><kbd>j</kbd> <kbd>k</kbd></dt><dd>next and previous row</dd></div><div data-keys=\"[data-row] [data-open]\"><dt><kbd>Enter</kbd></dt><dd>open the row</dd></div><div data-keys=\"r\"><dt><kbd>r</kbd></dt><dd>run the job, or retry the execution</dd></div><div data-keys=\"x\"><dt><kbd>x</kbd></dt><dd>stop the execution</dd></div><div data-keys=\"p\"><dt><kbd>p</kbd></dt><dd>pause the job</dd></div><div data-keys=\"a\"><dt><kbd>a</kbd></dt><dd>acknowledge the failure</dd></div><div data-keys=\"e\"><dt><kbd>e</kbd></dt><dd>edit the job</dd></div><div data-keys=\"[data-choose], [data-pick]\"><dt><kbd>c</kbd></dt><dd>choose the row</dd></div><div data-keys=\"[data-filter]\"><dt><kbd>/</kbd></dt><dd>to the filter</dd></div><div data-keys=\"#log\"><dt><kbd>f</kbd> <kbd>End</kbd></dt><dd>follow the output</dd></div><div data-keys=\"#log\"><dt><kbd>n</kbd> <kbd>N</kbd></dt><dd>next and previous match in the output</dd></div><div data-keys=\"#log\"><dt><kbd>g</kbd></dt><dd>to a line of the output</dd></div><div data-keys=\"#palette\"><dt><kbd>Ctrl</kbd> <kbd>K</kbd></dt><dd>go to any job or page</dd></div><div><dt><kbd>?</kbd></dt><dd>this help</dd></div></dl><div class=\"actions\"><button type=\"button\" class=\"button\" commandfor=\"help\" command=\"close\" autofocus>Close</button></div></dialog>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -792,7 +794,7 @@ func LoginPage(p LoginProps) templ.Component {
 				var templ_7745c5c3_Var30 string
 				templ_7745c5c3_Var30, templ_7745c5c3_Err = templ.JoinStringErrs(p.Problem)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 222, Col: 18}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 224, Col: 18}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var30))
 				if templ_7745c5c3_Err != nil {
@@ -815,7 +817,7 @@ func LoginPage(p LoginProps) templ.Component {
 				var templ_7745c5c3_Var31 string
 				templ_7745c5c3_Var31, templ_7745c5c3_Err = templ.ResolveAttributeValue(p.Next)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 227, Col: 51}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 229, Col: 51}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var31)
 				if templ_7745c5c3_Err != nil {
@@ -833,7 +835,7 @@ func LoginPage(p LoginProps) templ.Component {
 			var templ_7745c5c3_Var32 string
 			templ_7745c5c3_Var32, templ_7745c5c3_Err = templ.ResolveAttributeValue(p.Username)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 234, Col: 23}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 236, Col: 23}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ_7745c5c3_Var32)
 			if templ_7745c5c3_Err != nil {
@@ -988,7 +990,7 @@ func ErrorFragment(p ErrorProps) templ.Component {
 		var templ_7745c5c3_Var37 string
 		templ_7745c5c3_Var37, templ_7745c5c3_Err = templ.JoinStringErrs(p.Status)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 282, Col: 36}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 284, Col: 36}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var37))
 		if templ_7745c5c3_Err != nil {
@@ -1001,7 +1003,7 @@ func ErrorFragment(p ErrorProps) templ.Component {
 		var templ_7745c5c3_Var38 string
 		templ_7745c5c3_Var38, templ_7745c5c3_Err = templ.JoinStringErrs(p.Heading)
 		if templ_7745c5c3_Err != nil {
-			return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 283, Col: 17}
+			return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 285, Col: 17}
 		}
 		_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var38))
 		if templ_7745c5c3_Err != nil {
@@ -1019,7 +1021,7 @@ func ErrorFragment(p ErrorProps) templ.Component {
 			var templ_7745c5c3_Var39 string
 			templ_7745c5c3_Var39, templ_7745c5c3_Err = templ.JoinStringErrs(p.Detail)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 285, Col: 37}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 287, Col: 37}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var39))
 			if templ_7745c5c3_Err != nil {
@@ -1042,7 +1044,7 @@ func ErrorFragment(p ErrorProps) templ.Component {
 			var templ_7745c5c3_Var40 string
 			templ_7745c5c3_Var40, templ_7745c5c3_Err = templ.JoinStringErrs(p.RequestID)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 291, Col: 50}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `layout.templ`, Line: 293, Col: 50}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var40))
 			if templ_7745c5c3_Err != nil {

@@ -1,7 +1,6 @@
 package views
 
 import (
-	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -92,11 +91,9 @@ func tagPath(tag string) string { return query("/jobs", "tag", tag) }
 
 func metadataPath(key, value string) string { return query("/jobs", "metadata."+key, value) }
 
-func (q JobQuery) sorted(by string) string {
-	if q.Sort == by || q.Sort == "" && by == "name" {
-		by = "-" + by
-	}
-	q.Sort = by
+// sorted is the list in another order.
+func (q JobQuery) sorted(sort string) string {
+	q.Sort = sort
 	return q.path(0)
 }
 
@@ -104,16 +101,14 @@ func (q JobQuery) narrowed() bool {
 	return q.Q != "" || q.State != "" || q.Enabled != "" || q.Executor != "" || q.Tag != "" || q.Origin != "" || len(q.Metadata) > 0
 }
 
-func (q WorkerQuery) path() string {
-	return query("/workers", "q", q.Q, "state", q.State, "tag", q.Tag, "sort", q.Sort)
+func (q WorkerQuery) path(offset int) string {
+	return query("/workers", "q", q.Q, "state", q.State, "tag", q.Tag, "sort", q.Sort, "limit", atoi0(q.Limit), "offset", atoi0(offset))
 }
 
-func (q WorkerQuery) sorted(by string) string {
-	if q.Sort == by || q.Sort == "" && by == "name" {
-		by = "-" + by
-	}
-	q.Sort = by
-	return q.path()
+// sorted is the list in another order.
+func (q WorkerQuery) sorted(sort string) string {
+	q.Sort = sort
+	return q.path(0)
 }
 
 func (q WorkerQuery) narrowed() bool { return q.Q != "" || q.State != "" || q.Tag != "" }
@@ -131,20 +126,14 @@ func (q ExecutionQuery) inZone() string {
 	return ", " + zoneName(q.Zone)
 }
 
-// turned is the list in the other order.
-func (q ExecutionQuery) turned() string {
-	if q.oldestFirst() {
-		q.Sort = ""
-	} else {
-		q.Sort = "queued"
-	}
+// sorted is the list in another order.
+func (q ExecutionQuery) sorted(sort string) string {
+	q.Sort = sort
 	return q.path(0)
 }
 
-func (q ExecutionQuery) oldestFirst() bool { return q.Sort == "queued" }
-
-// order is Sort with its default.
-func (q ExecutionQuery) order() string { return cmp.Or(q.Sort, "-queued") }
+// newestFirst reports whether what begins now is on the first page.
+func (q ExecutionQuery) newestFirst() bool { return executionOrder.short(q.Sort) == "" }
 
 func (q ExecutionQuery) narrowed() bool {
 	return q.Job != "" || q.State != "" || q.Trigger != "" || q.Worker != "" || q.Exit != "" || q.From != "" || q.To != ""

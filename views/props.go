@@ -367,8 +367,9 @@ type UserRow struct {
 // of that user instead (role, password).
 type UsersProps struct {
 	Page
-	Q       string // part of the names that are shown
+	Query   ListQuery // Q: part of the name
 	Users   []UserRow
+	Total   scheduler.Total
 	Values  map[string]string
 	Errors  map[string]string
 	On      string
@@ -386,8 +387,9 @@ type TokenRow struct {
 // expires (days, empty for never).
 type TokensProps struct {
 	Page
-	Q          string // part of the names, or of their owners', that are shown
+	Query      ListQuery // Q: part of the name, or of the owner's
 	Tokens     []TokenRow
+	Total      scheduler.Total
 	Values     map[string]string
 	Errors     map[string]string
 	Problem    string
@@ -407,6 +409,8 @@ type WorkerQuery struct {
 	State string
 	Tag   string
 	Sort  string
+
+	Limit, Offset int
 }
 
 // WorkersProps are the workers' page's. Command is set once, in the answer that
@@ -415,12 +419,22 @@ type WorkersProps struct {
 	Page
 	Query       WorkerQuery
 	Workers     []WorkerRow
+	Total       scheduler.Total
 	Withholding bool
-	Tokens      []scheduler.WorkerToken
+	Tokens      []scheduler.WorkerToken // the first of TokensTotal
+	TokensTotal scheduler.Total
 	Values      map[string]string
 	Errors      map[string]string
 	Command     string
 	TokenName   string
+}
+
+// WorkerTokensProps are the worker tokens' page's.
+type WorkerTokensProps struct {
+	Page
+	Query  ListQuery // Q: part of the name, or of who made it
+	Tokens []scheduler.WorkerToken
+	Total  scheduler.Total
 }
 
 // WorkerProps are one worker's page's. Values, nil for what is stored, and Errors:

@@ -368,13 +368,13 @@ func TestPatchHasThePagesIDs(t *testing.T) {
 
 func TestPathsEscapeNames(t *testing.T) {
 	for got, want := range map[string]string{
-		JobPath("a b/c?d#é%"):                  "/jobs/a%20b%2Fc%3Fd%23%C3%A9%25",
-		JobPath("x", "run"):                    "/jobs/x/run",
-		ExecutionsOf("a&b=c", "failed"):        "/executions?job=a%26b%3Dc&state=failed",
-		JobQuery{Limit: 50}.path(0):            "/jobs?limit=50",
-		JobQuery{Q: "x", Limit: 5}.path(10):    "/jobs?limit=5&offset=10&q=x",
-		JobQuery{}.sorted("name"):              "/jobs?sort=-name",
-		JobQuery{Sort: "-name"}.sorted("name"): "/jobs?sort=name",
+		JobPath("a b/c?d#é%"):               "/jobs/a%20b%2Fc%3Fd%23%C3%A9%25",
+		JobPath("x", "run"):                 "/jobs/x/run",
+		ExecutionsOf("a&b=c", "failed"):     "/executions?job=a%26b%3Dc&state=failed",
+		JobQuery{Limit: 50}.path(0):         "/jobs?limit=50",
+		JobQuery{Q: "x", Limit: 5}.path(10): "/jobs?limit=5&offset=10&q=x",
+		JobQuery{Q: "x"}.sorted("-name"):    "/jobs?q=x&sort=-name",
+		JobQuery{Sort: "-name"}.sorted(""):  "/jobs",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)

@@ -43,17 +43,6 @@ func (f Flash) icon() string {
 	}
 }
 
-func ariaSort(by, sort string) string {
-	switch {
-	case sort == by, sort == "" && by == "name":
-		return "ascending"
-	case sort == "-"+by:
-		return "descending"
-	default:
-		return "none"
-	}
-}
-
 func roleWords(r scheduler.Role) string {
 	switch r {
 	case scheduler.Viewer:

@@ -18,6 +18,7 @@ type TreeRow struct {
 type TreeQuery struct {
 	Q      string
 	State  string
+	Sort   string
 	Limit  int
 	Offset int
 }
@@ -61,7 +62,13 @@ func (p TreeProps) num() int64 {
 func (p TreeProps) isJob() bool { return p.At != nil && !p.At.IsGroup() }
 
 func (p TreeProps) path(offset int) string {
-	return query(TreePath(p.num()), "q", p.Query.Q, "state", p.Query.State, "limit", atoi0(p.Query.Limit), "offset", atoi0(offset))
+	return query(TreePath(p.num()), "q", p.Query.Q, "state", p.Query.State, "sort", p.Query.Sort, "limit", atoi0(p.Query.Limit), "offset", atoi0(offset))
+}
+
+// sorted is the list in another order.
+func (p TreeProps) sorted(sort string) string {
+	p.Query.Sort = sort
+	return p.path(0)
 }
 
 func (p TreeProps) narrowed() bool { return p.Query.Q != "" || p.Query.State != "" }

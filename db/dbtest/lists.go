@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,7 +33,12 @@ func executionLists(t *testing.T, s *db.Store) {
 			finish(t, s, c.Execution, state, at(200+i))
 		}
 	}
-	claim(t, s, "w2", at(100), 5)
+	claim(t, s, "w2", at(110), 5)
+	for i := range 3 { // these end without having begun
+		e := all[i]
+		e.State, e.FinishedAt = scheduler.Cancelled, at(300-i)
+		tx(t, s, func(tx scheduler.Tx) error { return tx.Finish(bg, e, scheduler.Queued) })
+	}
 	for i := range all {
 		all[i] = must(s.Execution(bg, all[i].ID))
 	}
@@ -71,9 +77,25 @@ func executionLists(t *testing.T, s *db.Store) {
 		{Sort: "queued", JobID: a.ID},
 		{Sort: "queued", States: S(scheduler.Queued, scheduler.Failed), Trigger: scheduler.TriggerManual},
 		{Sort: "queued", JobID: a.ID, States: S(scheduler.Queued, scheduler.Failed)},
+		{Sort: "job"},
+		{Sort: "-job"},
+		{Sort: "-job", JobID: a.ID},
+		{Sort: "job", States: S(scheduler.Running, scheduler.Failed)},
+		{Sort: "job", States: S("nonsense")},
+		{Sort: "started"},
+		{Sort: "-started", States: S(scheduler.Queued, scheduler.Running, scheduler.Failed)},
+		{Sort: "ended"},
+		{Sort: "-ended"},
+		{Sort: "-ended", JobID: a.ID},
+		{Sort: "-ended", States: S(scheduler.Failed, scheduler.Queued)},
+		{Sort: "ended", Trigger: scheduler.TriggerManual, From: at(5), To: at(30)},
+		{Sort: "duration"},
+		{Sort: "-duration"},
+		{Sort: "-duration", JobID: b.ID, States: S(scheduler.Failed)},
+		{Sort: "-duration", Worker: "w1", Exit: code(0)},
 	} {
 		want := filtered(all, f)
-		for _, p := range [][2]int{{0, 0}, {7, 0}, {7, 7}, {1000, 35}} {
+		for _, p := range [][2]int{{0, 0}, {7, 0}, {7, 7}, {9, 10}, {4, 15}, {1000, 35}} {
 			f.Limit, f.Offset = p[0], p[1]
 			list, total, err := s.ListExecutions(bg, f)
 			ok(t, err)
@@ -106,7 +128,41 @@ func filtered(all []scheduler.Execution, f scheduler.ExecutionFilter) []schedule
 			list = append(list, e)
 		}
 	}
+	column, down := strings.CutPrefix(f.Sort, "-")
 	slices.SortFunc(list, func(a, b scheduler.Execution) int {
+		by := 0
+		switch {
+		case column == "job":
+			by = strings.Compare(a.JobName, b.JobName)
+			if by == 0 {
+				return b.DueAt.Compare(a.DueAt)
+			}
+		case column == "started" && !a.StartedAt.IsZero() && !b.StartedAt.IsZero():
+			by = a.StartedAt.Compare(b.StartedAt)
+			if by == 0 { // as they were made
+				by = a.QueuedAt.Compare(b.QueuedAt)
+			}
+		case column == "started" && a.StartedAt.IsZero() != b.StartedAt.IsZero():
+			return b.StartedAt.Compare(a.StartedAt)
+		case column == "ended" && !a.FinishedAt.IsZero() && !b.FinishedAt.IsZero():
+			by = a.FinishedAt.Compare(b.FinishedAt)
+		case column == "duration" && ran(a) && ran(b):
+			by = int(a.FinishedAt.Sub(a.StartedAt) - b.FinishedAt.Sub(b.StartedAt))
+		case column == "ended" && a.FinishedAt.IsZero() != b.FinishedAt.IsZero():
+			return b.FinishedAt.Compare(a.FinishedAt)
+		case column == "duration" && ran(a) != ran(b):
+			if ran(a) {
+				return -1
+			}
+			return 1
+		case column == "ended", column == "started", column == "duration":
+			return b.QueuedAt.Compare(a.QueuedAt)
+		}
+		if by != 0 && down {
+			return -by
+		} else if by != 0 {
+			return by
+		}
 		if f.Sort == "queued" {
 			a, b = b, a
 		}
@@ -117,6 +173,8 @@ func filtered(all []scheduler.Execution, f scheduler.ExecutionFilter) []schedule
 	})
 	return list
 }
+
+func ran(e scheduler.Execution) bool { return !e.StartedAt.IsZero() && !e.FinishedAt.IsZero() }
 
 func cappedTotal(t *testing.T, s *db.Store) {
 	j := addJob(t, s, "j")

@@ -1,10 +1,13 @@
 package dbtest
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"belfry/db"
 	"belfry/scheduler"
@@ -59,12 +62,12 @@ func auditRows(t *testing.T, s *db.Store) {
 		}
 		want[i].ID = got[i].ID
 	}
-	if d := cmp.Diff(want, got); d != "" {
+	if d := gocmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	page, _, err := s.ListAudit(bg, scheduler.AuditFilter{Limit: 2, Offset: 1})
 	ok(t, err)
-	if d := cmp.Diff(want[1:3], page); d != "" {
+	if d := gocmp.Diff(want[1:3], page); d != "" {
 		t.Errorf("page (-want +got):\n%s", d)
 	}
 }
@@ -175,6 +178,8 @@ func auditFilters(t *testing.T, s *db.Store) {
 		{scheduler.AuditFilter{From: at(4), To: at(5)}, 1},
 		{scheduler.AuditFilter{Object: "y", From: at(4), Via: "page", Actions: []string{"job.", "user.create"}}, 2},
 		{scheduler.AuditFilter{Actor: "a\x00'; --"}, 0},
+		{scheduler.AuditFilter{Sort: "actor", Object: "y", From: at(4)}, 2},
+		{scheduler.AuditFilter{Sort: "-object", Via: "page", Actions: []string{"job."}}, 3},
 	} {
 		c.f.Limit = 10
 		got, total, err := s.ListAudit(bg, c.f)
@@ -182,6 +187,43 @@ func auditFilters(t *testing.T, s *db.Store) {
 		if len(got) != c.want || total.N != int64(c.want) {
 			t.Errorf("%+v: %d of %d, want %d", c.f, len(got), total.N, c.want)
 		}
+	}
+	keys := map[string]func(scheduler.AuditEntry) string{
+		"at": func(scheduler.AuditEntry) string { return "" }, "actor": func(a scheduler.AuditEntry) string { return a.Actor },
+		"action": func(a scheduler.AuditEntry) string { return a.Action }, "object": func(a scheduler.AuditEntry) string { return a.Object },
+	}
+	for _, column := range scheduler.AuditSorts {
+		want, _, err := s.ListAudit(bg, scheduler.AuditFilter{Sort: column})
+		ok(t, err)
+		if len(want) != 4 || !slices.IsSortedFunc(want, func(a, b scheduler.AuditEntry) int {
+			return cmp.Or(strings.Compare(keys[column](a), keys[column](b)), a.At.Compare(b.At))
+		}) {
+			t.Errorf("by %s: %+v", column, want)
+		}
+		for _, sort := range []string{column, "-" + column} {
+			f := scheduler.AuditFilter{Sort: sort, Limit: 1}
+			var got []scheduler.AuditEntry
+			for range 5 { // row by row, each below the last
+				page, total, err := s.ListAudit(bg, f)
+				ok(t, err)
+				if total.N != 4 {
+					t.Errorf("by %s: total %d", sort, total.N)
+				}
+				if len(page) > 0 {
+					f.Below = page[0]
+				}
+				got = append(got, page...)
+			}
+			if sort != column {
+				slices.Reverse(got)
+			}
+			if d := gocmp.Diff(want, got); d != "" {
+				t.Errorf("by %s, row by row (-want +got):\n%s", sort, d)
+			}
+		}
+	}
+	if _, _, err := s.ListAudit(bg, scheduler.AuditFilter{Sort: "via"}); scheduler.CodeOf(err) != scheduler.CodeInvalid {
+		t.Errorf("an order that is not there: %v", err)
 	}
 }
 

@@ -230,6 +230,40 @@ func (f *forest) other(j scheduler.TreeJob) scheduler.TreeJob {
 	return j
 }
 
+// orders compares the lists, page by page, with what they promise of all.
+func (f *forest) orders(what string, all []scheduler.TreeJob) {
+	f.t.Helper()
+	for _, sort := range []string{"num", "-num", "started", "-started"} {
+		want := slices.Clone(all)
+		slices.SortStableFunc(want, func(a, b scheduler.TreeJob) int {
+			begun := cmp.Compare(b.StartedAt.Unix(), a.StartedAt.Unix()) // the newest first
+			switch {
+			case sort == "num" || a.StartedAt.IsZero() && b.StartedAt.IsZero() && sort != "-num":
+				return cmp.Compare(a.Num, b.Num)
+			case sort == "-num":
+				return cmp.Compare(b.Num, a.Num)
+			case a.StartedAt.IsZero() || b.StartedAt.IsZero() || sort == "-started":
+				return cmp.Or(begun, cmp.Compare(b.Num, a.Num))
+			}
+			return cmp.Or(-begun, cmp.Compare(a.Num, b.Num))
+		})
+		var got []scheduler.TreeJob
+		for len(got) <= len(all) {
+			page, total, err := f.s.ListTree(bg, scheduler.TreeFilter{Sort: sort, Limit: 3, Offset: len(got)})
+			if err != nil || total != int64(len(all)) {
+				f.t.Fatalf("after %s, by %s: total %d, want %d (%v)", what, sort, total, len(all), err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			got = append(got, page...)
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			f.t.Errorf("after %s, by %s (-want +got):\n%s", what, sort, diff)
+		}
+	}
+}
+
 // check compares what is stored with a recount.
 func (f *forest) check(what string) {
 	f.t.Helper()
@@ -250,6 +284,7 @@ func (f *forest) check(what string) {
 			f.t.Errorf("after %s: job %d (-recount +stored):\n%s", what, list[i].Num, diff)
 		}
 	}
+	f.orders(what, list)
 	for _, rules := range [][]int64{nil, {1}, {2, 1}, {3}, {0, 2}} {
 		want := naiveNext(list, rules)
 		got, ok, err := f.s.NextTreeJob(bg, rules)

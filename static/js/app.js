@@ -475,6 +475,28 @@
 
   // Keyboard
 
+  const pageHead = "main > .head, main > [id] > .head"; // its buttons have the keys when no row has the focus
+
+  // The help says what the keys do on this page, and hides those that do nothing. What a letter does is what the buttons that it presses say.
+  function sayKeys() {
+    for (const line of document.querySelectorAll("#help [data-keys]")) {
+      if (line.dataset.keys.length > 1) {
+        line.hidden = document.querySelector(line.dataset.keys) === null;
+        continue;
+      }
+      const said = new Set();
+      for (const button of document.querySelectorAll(`[data-key~="${line.dataset.keys}"]`)) {
+        if (!button.closest(`[data-row], ${pageHead}`)) continue;
+        const words = button.cloneNode(true);
+        for (const hidden of words.querySelectorAll(".vh")) hidden.remove();
+        said.add(words.textContent.replace("…", "").replace(/\s+/g, " ").trim());
+      }
+      line.hidden = said.size === 0;
+      line.querySelector("dd").textContent = [...said].join(", ").replace(/, ([^,]*)$/, " or $1");
+    }
+  }
+  document.addEventListener("click", (event) => { if (event.target.closest("[commandfor=help]")) sayKeys(); }, true);
+
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable], dialog[open], [popover]:popover-open")) return;
@@ -483,15 +505,17 @@
       const all = rows();
       if (!all.length) return;
       const next = all[Math.max(0, Math.min(all.length - 1, row ? all.indexOf(row) + by : by > 0 ? 0 : all.length - 1))];
-      next.querySelector("[data-open]")?.focus();
+      const open = next.querySelector("[data-open]") ?? next;
+      if (open === next) next.tabIndex = -1; // a row with nothing to open has the focus itself
+      open.focus();
       next.scrollIntoView({ block: "nearest" });
     };
-    const press = (key) => (row ?? document.querySelector("main > .head, main > [id] > .head"))?.querySelector(`[data-key="${key}"]`)?.click();
+    const press = (key) => (row ?? document.querySelector(pageHead))?.querySelector(`[data-key~="${key}"]`)?.click();
     switch (event.key) {
       case "j": step(1); break;
       case "k": step(-1); break;
       case "r": case "x": case "p": case "a": case "e": press(event.key); break;
-      case "c": row?.querySelector("[data-choose]")?.click(); break;
+      case "c": row?.querySelector("[data-choose], [data-pick]")?.click(); break;
       case "/": {
         const filter = document.querySelector("[data-filter]");
         if (!filter) return;
@@ -499,7 +523,10 @@
         filter.select();
         break;
       }
-      case "?": $("help")?.showModal(); break;
+      case "?":
+        sayKeys();
+        $("help")?.showModal();
+        break;
       default: return;
     }
     event.preventDefault();

@@ -1,12 +1,19 @@
 package handlers
 
 import (
+	"cmp"
 	"encoding/csv"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"belfry/scheduler"
 	"belfry/views"
@@ -64,7 +71,7 @@ func TestWorkerList(t *testing.T) {
 		}
 	}
 	page := w.expect(http.StatusOK, ask{path: "/workers?tag=gpu", as: scheduler.Viewer}.page()).Body.String()
-	if !strings.Contains(page, ">Beta<") || strings.Contains(page, ">alpha<") || !strings.Contains(page, `href="/workers?tag=gpu&amp;format=csv"`) {
+	if !strings.Contains(page, ">Beta<") || strings.Contains(page, ">alpha<") || !strings.Contains(page, `href="/workers?limit=50&amp;tag=gpu&amp;format=csv"`) {
 		t.Errorf("the page of one tag is %s", page)
 	}
 	none := w.expect(http.StatusOK, ask{path: "/workers?q=nothing", as: scheduler.Viewer}.page()).Body.String()
@@ -114,7 +121,7 @@ func TestSettingsLists(t *testing.T) {
 		}
 	}
 	page := w.expect(http.StatusOK, ask{path: "/settings/users?q=wanda", as: scheduler.Admin}.page()).Body.String()
-	if !strings.Contains(page, ">Wanda<") || strings.Contains(page, ">walter<") || !strings.Contains(page, `href="/settings/users?q=wanda&amp;format=csv"`) {
+	if !strings.Contains(page, ">Wanda<") || strings.Contains(page, ">walter<") || !strings.Contains(page, `href="/settings/users?limit=50&amp;q=wanda&amp;format=csv"`) {
 		t.Errorf("the page is %s", page)
 	}
 }
@@ -138,4 +145,111 @@ func TestTreeFile(t *testing.T) {
 		!strings.Contains(rec.Body.String(), ",group,films,") {
 		t.Errorf("the root is %v %s", rec.Header(), rec.Body)
 	}
+}
+
+// TestEveryOrder: each list is in each of the orders that its page offers and its
+// description names, the same as a page, JSON and CSV, whole and cut into pages.
+func TestEveryOrder(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"beta", "alpha", "gamma"} {
+		w.job(name)
+		w.finished(name, "done")
+		w.worker("worker-"+name, "tag")
+		w.must(w.service.CreateUser(t.Context(), scheduler.Server, name, "12345678", scheduler.Viewer))
+		_, _, err := w.service.CreateToken(t.Context(), scheduler.Server, name, scheduler.Viewer, 0)
+		w.must(err)
+		_, err = w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: name, Command: "true"}, nil)
+		w.must(err)
+	}
+	w.run("beta")
+	option := regexp.MustCompile(`<option value="([^"]*)"`)
+	for _, path := range []string{
+		"/jobs", "/executions", "/tree", "/audit", "/workers", "/workers/tokens", "/settings/users", "/settings/tokens", "/settings/classes",
+	} {
+		page := w.expect(http.StatusOK, ask{path: path, as: scheduler.Admin}.page()).Body.String()
+		_, choices, _ := strings.Cut(page, `<select id="sort" name="sort">`)
+		choices, _, _ = strings.Cut(choices, "</select>")
+		sorts, standard := sortsOf(t, path)
+		var offered []string
+		for _, o := range option.FindAllStringSubmatch(choices, -1) {
+			offered = append(offered, cmp.Or(o[1], standard))
+		}
+		slices.Sort(offered)
+		slices.Sort(sorts)
+		if d := gocmp.Diff(sorts, offered); d != "" {
+			t.Errorf("%s: orders (-described +offered):\n%s", path, d)
+		}
+		whole := map[string]string{}
+		for _, sort := range sorts {
+			list := func(query string) (items []json.RawMessage) {
+				got := decode[listOut[json.RawMessage]](t, w.expect(http.StatusOK, ask{path: path + "?sort=" + sort + query, as: scheduler.Admin}))
+				return got.Items
+			}
+			all := list("")
+			if len(all) < 3 {
+				t.Fatalf("%s has only %d rows", path, len(all))
+			}
+			for i := range all {
+				if one := list("&limit=1&offset=" + strconv.Itoa(i)); len(one) != 1 || key(t, one[0]) != key(t, all[i]) {
+					t.Errorf("%s by %s: row %d is %s, on a page of its own %s", path, sort, i, all[i], one)
+				}
+				whole[sort] += key(t, all[i]) + " "
+			}
+			w.expect(http.StatusOK, ask{path: path + "?sort=" + sort, as: scheduler.Admin}.page())
+			rows, err := csv.NewReader(w.expect(http.StatusOK, ask{path: path + "?format=csv&limit=2&sort=" + sort, as: scheduler.Admin}).Body).ReadAll()
+			w.must(err)
+			if len(rows) != 3 {
+				t.Errorf("%s by %s: %d lines of CSV, expected 3", path, sort, len(rows))
+			}
+		}
+		if by := strings.TrimPrefix(standard, "-"); whole[by] == whole["-"+by] {
+			t.Errorf("%s by %s is the same in both directions: %s", path, by, whole[by])
+		}
+		p := w.problem(w.expect(http.StatusBadRequest, ask{path: path + "?sort=color", as: scheduler.Admin}))
+		if len(p.Errors) != 1 || p.Errors[0].Field != "sort" || !strings.Contains(p.Errors[0].Message, sorts[0]) {
+			t.Errorf("%s by color: %+v", path, p.Errors)
+		}
+		w.expect(http.StatusBadRequest, ask{path: path + "?sort=color", as: scheduler.Admin}.page())
+	}
+}
+
+// key names a row of a list.
+func key(t *testing.T, item json.RawMessage) string {
+	t.Helper()
+	var is struct {
+		ID   any    `json:"id"`
+		Name string `json:"name"`
+	}
+	if err := json.Unmarshal(item, &is); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(is.ID, is.Name)
+}
+
+// sortsOf are the orders of a list as openapi.json describes them.
+func sortsOf(t *testing.T, path string) (sorts []string, standard string) {
+	t.Helper()
+	var doc struct {
+		Paths map[string]struct {
+			Get struct {
+				Parameters []struct {
+					Name   string
+					Schema struct {
+						Enum    []string
+						Default any
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(openAPIDocument), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range doc.Paths[path].Get.Parameters {
+		if p.Name == "sort" {
+			standard, _ = p.Schema.Default.(string)
+			sorts = p.Schema.Enum
+		}
+	}
+	return sorts, standard
 }
