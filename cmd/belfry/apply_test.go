@@ -70,3 +70,30 @@ func TestImportACrontab(t *testing.T) {
 		t.Errorf("%s", said)
 	}
 }
+
+// TestImportFromCronicle: its scripts run here, whatever reads them, and one starts
+// the next.
+func TestImportFromCronicle(t *testing.T) {
+	t.Parallel()
+	s := serve(t, t.TempDir(), "--docker", "off")
+	t.Cleanup(s.end)
+	export := `# Cronicle Data Export v1.0
+global/schedule/0 - {"type":"list_page","items":[
+{"id":"a","enabled":1,"title":"First of all","plugin":"shellplug","params":{"script":"#!/bin/sh -e\necho 40%\necho said by $0\n"},"timing":{"hours":[4],"minutes":[0]},"chain":"b","max_children":1},
+{"id":"b","enabled":1,"title":"Second","plugin":"shellplug","params":{"script":"echo after $BELFRY_TRIGGER"},"timing":false,"max_children":1}]}
+`
+	head, list, _ := strings.Cut(export, "\n")
+	export = head + "\n" + strings.ReplaceAll(list, "\n", "") + "\n" // a record is a line
+	said := s.tell(t, 0, export, "import", "cronicle", "-")
+	for _, words := range []string{"made  First of all", "made  Second", "sh reads its script from its input", "2 made"} {
+		if !strings.Contains(said, words) {
+			t.Errorf("no %q in:\n%s", words, said)
+		}
+	}
+	if said := s.tell(t, 0, export, "import", "cronicle", "-"); !strings.Contains(said, "0 made, 0 changed, 2 as it was, 0 refused") {
+		t.Errorf("the same again:\n%s", said)
+	}
+	if out := s.tell(t, 0, "", "jobs", "run", "--follow", "First of all"); !strings.Contains(out, "said by") {
+		t.Errorf("%s", out)
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"belfry/handlers/httpkit"
 	"belfry/handlers/ndscheduler"
 	"belfry/scheduler"
+	"belfry/scheduler/cronicle"
 	"belfry/scheduler/crontab"
 	"belfry/scheduler/jobfile"
 )
@@ -28,7 +29,7 @@ import (
 // are stored.
 func importFormats(stored dkron.Jobs, classes ndscheduler.Catalogue) []scheduler.ImportFormat {
 	return append(
-		[]scheduler.ImportFormat{handlers.YAML(), dkron.Format(stored, time.Now), ndscheduler.Format(classes), jobfile.Import()},
+		[]scheduler.ImportFormat{handlers.YAML(), dkron.Format(stored, time.Now), ndscheduler.Format(classes), jobfile.Import(), cronicle.Format()},
 		crontab.Formats()...,
 	)
 }

@@ -45,6 +45,7 @@ var ours = []struct {
 	{"scheduler/events", []string{"scheduler"}},
 	{"scheduler/metrics", []string{"scheduler"}},
 	{"scheduler/executor/*", []string{"scheduler"}},
+	{"scheduler/cronicle", []string{"scheduler", "scheduler/cron"}},
 	{"scheduler/crontab", []string{"scheduler"}},
 	{"scheduler/jobfile", []string{"scheduler", "scheduler/cron"}},
 	{"scheduler/executor/docker/dockertest", nil},
