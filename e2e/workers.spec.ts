@@ -13,7 +13,11 @@ test('a worker is added with the line that the page shows, runs, drains and is c
   await expect(page.getByText(`no worker with tags ${tag} is online`).first()).toBeVisible()
 
   await page.goto('/workers')
-  await expect(page.getByRole('row').filter({ hasText: 'this server' })).toContainText('Online')
+  const own = page.getByRole('row').filter({ hasText: 'this server' })
+  await expect(own).toContainText('Online')
+  const says = (await api.http.get('/workers?q=server').then((r) => r.json())).items[0]
+  expect(says.memory_total).toBeGreaterThan(says.memory_free)
+  await expect(own, 'its own version').toContainText(says.version)
   await page.getByLabel('Name of the token').fill(name)
   await page.getByRole('button', { name: 'Make token' }).click()
   const command = (await page.locator('#command').textContent())!

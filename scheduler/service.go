@@ -21,9 +21,10 @@ type Options struct {
 	Senders   map[string]Sender // by kind of notification
 	Passwords Passwords
 	Now       func() time.Time
-	NewID     func() string  // unique, and ordered by time
-	Keep      Retention      // bounds every job's history too; MaxBytes is that of all output together
-	Rand      func() float64 // in [0,1); nil: math/rand
+	NewID     func() string      // unique, and ordered by time
+	Keep      Retention          // bounds every job's history too; MaxBytes is that of all output together
+	Rand      func() float64     // in [0,1); nil: math/rand
+	Machine   func() WorkerAbout // what the server's own worker says of itself; nil: nothing
 	Log       *slog.Logger
 }
 

@@ -95,6 +95,11 @@ func (s *Service) Workers(ctx context.Context) ([]Worker, error) {
 		return nil, err
 	}
 	list := s.online()
+	for i := range list {
+		if list[i].Kind == WorkerServer && s.Machine != nil {
+			list[i].About = s.Machine()
+		}
+	}
 	s.fleet.mu.Lock()
 	for _, m := range s.fleet.members {
 		if m.Kind != WorkerServer && (m.Presence != WorkerOnline || m.cut != nil) {

@@ -91,7 +91,7 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 	})
 	a.service = scheduler.New(scheduler.Options{
 		Store: store, Timetable: a.timer, Launcher: a.pool, Publisher: a.metrics, Executors: executors, Senders: senders,
-		Passwords: newPasswords(), Now: time.Now, NewID: newID, Log: log,
+		Passwords: newPasswords(), Now: time.Now, NewID: newID, Log: log, Machine: ownMachine,
 		Keep: scheduler.Retention{MaxAge: c.KeepAge, MaxCount: c.KeepCount, MaxBytes: c.KeepBytes},
 	})
 	classes.Catalogue = a.service

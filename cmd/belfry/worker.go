@@ -154,6 +154,13 @@ func (c *workerCmd) transport() (*http.Transport, error) {
 	return t, nil
 }
 
+// ownMachine is measureMachine of a server, with what runs there.
+func ownMachine() scheduler.WorkerAbout {
+	about := measureMachine()
+	about.Version, about.System = versionText(), runtime.GOOS+"/"+runtime.GOARCH
+	return about
+}
+
 // measureMachine reads load and memory where the system says them in /proc;
 // elsewhere they stay unknown.
 func measureMachine() scheduler.WorkerAbout {
