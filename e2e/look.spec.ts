@@ -6,6 +6,8 @@ import { cookiesOf, expect, expectUsable, fillLogin, openPart, openPartOf, test 
 // Every page, in each state that looks different: axe finds nothing, nothing is wider than the window, and the
 // browser does not complain.
 
+test.setTimeout(120_000) // axe goes through each page four times
+
 async function visit(page: Page, path: string) {
   await page.goto(path)
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
