@@ -1,11 +1,15 @@
 package handlers
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,5 +104,35 @@ func TestAuditExport(t *testing.T) {
 	w.must(json.Unmarshal(w.expect(http.StatusOK, ask{path: "/audit/export?format=json&object=nothing", as: scheduler.Admin}).Body.Bytes(), &all))
 	if len(all) != 0 {
 		t.Errorf("%d rows of nothing", len(all))
+	}
+}
+
+// brokenAudit has one page of audit rows, and fails at the next.
+type brokenAudit struct{ Store }
+
+func (brokenAudit) ListAudit(_ context.Context, f scheduler.AuditFilter) ([]scheduler.AuditEntry, scheduler.Total, error) {
+	if f.Below.ID != 0 {
+		return nil, scheduler.Total{}, errors.New("the disk is gone")
+	}
+	return slices.Repeat([]scheduler.AuditEntry{{ID: 1, Action: "job.run"}}, f.Limit), scheduler.Total{}, nil
+}
+
+// TestAuditExportThatIsNotWholeBreaks: half an answer must not look like all of it.
+func TestAuditExportThatIsNotWholeBreaks(t *testing.T) {
+	w := newLiveWorld(t)
+	w.server.Store = brokenAudit{w.store}
+	for _, format := range []string{"csv", "json"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/audit/export?format="+format, nil)
+		w.must(err)
+		r.Header.Set("Authorization", "Bearer "+w.token(scheduler.Admin))
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			continue // broken before the first byte
+		}
+		body, err := io.ReadAll(resp.Body)
+		w.must(resp.Body.Close())
+		if err == nil {
+			t.Errorf("%s: status %d and %d bytes that end as if they were whole", format, resp.StatusCode, len(body))
+		}
 	}
 }

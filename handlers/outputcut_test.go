@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -221,4 +222,80 @@ func TestStreamJumpsOverACut(t *testing.T) {
 		t.Fatalf("and then: %v", got)
 	}
 	w.end(a, int64(len(text)), 1000)
+}
+
+// TestStreamsReadOverACut: whoever comes when an output is cut already reads what is
+// before the gap, the gap, and what is behind it, also when somebody else has been
+// told all of it before and when nothing more will come.
+func TestStreamsReadOverACut(t *testing.T) {
+	for _, format := range []string{"json", "html"} {
+		for name, again := range map[string]func(*liveWorld, scheduler.Assignment, string){
+			"beside another": func(*liveWorld, scheduler.Assignment, string) {},
+			"after the end": func(w *liveWorld, a scheduler.Assignment, text string) {
+				w.end(a, int64(len(text)), 1000)
+			},
+		} {
+			t.Run(format+" "+name, func(t *testing.T) {
+				w := newLiveWorld(t)
+				a := w.started("one")
+				text, _, gap := cutText()
+				c := chunkOf(text, time.Now())
+				w.must(w.service.AddOutput(t.Context(), a.Execution.ID, scheduler.Output{Append: c, Cut: gap.Cut}, int64(len(text))))
+				query := "?format=" + format + "&topics=execution:" + a.Execution.ID
+				whole := func(s *stream) {
+					t.Helper()
+					var got strings.Builder
+					for !strings.Contains(got.String(), "line 1000 of") {
+						f, ok := s.next()
+						if !ok {
+							t.Fatalf("the stream ended after %d bytes: %s", got.Len(), got.String())
+						}
+						if f.event == "output" {
+							got.WriteString(f.data)
+						}
+					}
+					at := 0
+					for _, part := range []string{"line 0001 of", "line 0100 of", gap.String(), "line 0901 of", "line 1000 of"} {
+						next := strings.Index(got.String()[at:], part)
+						if next < 0 || strings.Count(got.String(), part) != 1 {
+							t.Fatalf("%d times %q: %s", strings.Count(got.String(), part), part, got.String())
+						}
+						at += next
+					}
+				}
+				whole(w.open(query, ""))
+				again(w, a, text)
+				whole(w.open(query, ""))
+			})
+		}
+	}
+}
+
+// TestStreamTellsOfACutAtAnEnd: a gap that has nothing before it, or nothing behind it.
+func TestStreamTellsOfACutAtAnEnd(t *testing.T) {
+	const gap = "[… 6 bytes (2 lines) cut here by the output limit …]"
+	for name, c := range map[string]struct {
+		cut  scheduler.Cut
+		want []string
+	}{
+		"no head": {scheduler.Cut{From: 0, To: 6}, []string{gap, "cc"}},
+		"no tail": {scheduler.Cut{From: 3, To: 9}, []string{"aa", gap}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newLiveWorld(t)
+			e := w.cutRun("aa\nbb\ncc\n", c.cut)
+			s := w.open("?topics=execution:"+e.ID, "")
+			var got []string
+			for f, ok := s.next(); ok; f, ok = s.next() {
+				if f.event == "output" {
+					for _, l := range decodeJSON[heard](t, f.data).Lines {
+						got = append(got, l.Text)
+					}
+				}
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q, expected %q", got, c.want)
+			}
+		})
+	}
 }

@@ -176,8 +176,9 @@ func (r *relay) read(ctx context.Context, first bool) (look time.Duration, ended
 	return look, r.ended
 }
 
-// readOutput reads what was written since the last time. A relay that begins far
-// from the end begins there instead: its readers come there by themselves.
+// readOutput reads what was written since the last time, up to size: who writes more
+// has the relay read again. A relay that begins far from the end begins there instead:
+// its readers come there by themselves.
 func (r *relay) readOutput(ctx context.Context, size int64, first bool) (fresh []outputPart, err error) {
 	if first && (size-r.tape.at > skipFrom || size < r.tape.at) {
 		r.tape.terminal = new(views.Terminal)
@@ -195,7 +196,7 @@ func (r *relay) readOutput(ctx context.Context, size int64, first bool) (fresh [
 			return fresh, err
 		}
 		var p outputPart
-		if p, more, err = r.tape.next(ctx, noEnd); err != nil || p.data == nil {
+		if p, more, err = r.tape.next(ctx, size); err != nil || p.data == nil {
 			return fresh, err
 		}
 		p.from = from

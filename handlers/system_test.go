@@ -125,6 +125,21 @@ func TestBackups(t *testing.T) {
 	}
 }
 
+// TestBackupIsNotedAlthoughTheAskerLeft: what was done cannot be undone.
+func TestBackupIsNotedAlthoughTheAskerLeft(t *testing.T) {
+	w := newWorld(t)
+	ctx, leave := context.WithCancel(t.Context())
+	w.must(w.service.Backup(ctx, scheduler.Server, scheduler.BackupDeleted, func(context.Context) (string, error) {
+		leave()
+		return "copy.db", nil
+	}))
+	noted, _, err := w.store.ListAudit(t.Context(), scheduler.AuditFilter{Actions: []string{string(scheduler.BackupDeleted)}, Limit: 10})
+	w.must(err)
+	if len(noted) != 1 || noted[0].Object != "copy.db" {
+		t.Errorf("the audit says %+v", noted)
+	}
+}
+
 func TestAccount(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.service.CreateUser(t.Context(), scheduler.Server, "vera", "first password", scheduler.Viewer))

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"math"
 
 	"github.com/a-h/templ"
 
@@ -38,16 +37,16 @@ type tape struct {
 }
 
 // next returns the next part of what comes before end, with data=nil when there is
-// none, and whether there may be more. A line that is still open comes again when
-// it goes on.
+// none, and whether there is more before end: the store's chunk also ends early where
+// something was cut out. A line that is still open comes again when it goes on.
 func (t *tape) next(ctx context.Context, end int64) (p outputPart, more bool, err error) {
 	for most := int64(outputFrame); t.at < end; most = longestLine {
 		size := min(most, end-t.at)
 		c, err := t.store.OutputAt(ctx, t.id, t.at, int(size))
-		if err != nil || len(c.Data) == 0 {
+		if err != nil {
 			return p, false, err
 		}
-		if c.FirstByte > t.at {
+		if c.FirstByte > t.at || len(c.Data) == 0 {
 			return t.jump(ctx)
 		}
 		lines, open := views.Lines(t.terminal, c)
@@ -71,7 +70,7 @@ func (t *tape) next(ctx context.Context, end int64) (p outputPart, more bool, er
 		} else {
 			p.data, err = json.Marshal(presentOutput(t.id, p.from, c))
 		}
-		return t.placed(p), full && whole > 0, err
+		return t.placed(p), whole > 0 && p.end < end, err
 	}
 	return p, false, nil
 }
@@ -82,10 +81,10 @@ func (t *tape) placed(p outputPart) outputPart {
 }
 
 // jump returns what stands for the output that was cut out where the tape is, and
-// goes on behind it.
+// goes on behind it: data=nil when nothing was, because the output was deleted.
 func (t *tape) jump(ctx context.Context) (p outputPart, more bool, err error) {
 	gap, err := t.store.OutputGap(ctx, t.id)
-	if err != nil || gap.To <= t.at {
+	if err != nil || t.at < gap.From || gap.To <= t.at {
 		return p, false, err
 	}
 	p.from, p.end = t.at, gap.To
@@ -137,5 +136,3 @@ func (t *tape) goTo(p outputPart) {
 	_, t.terminal, _ = views.ParseCursor(p.cursor) // we made it
 	t.at = p.to
 }
-
-const noEnd = math.MaxInt64

@@ -46,7 +46,7 @@ const (
 )
 
 // Backup lets do make, open or delete a copy of the database for by, who has to be
-// admin, and notes it with the copy's name.
+// admin, and notes it with the copy's name, also when whoever asked has left meanwhile.
 func (s *Service) Backup(ctx context.Context, by Principal, action BackupAction, do func(context.Context) (file string, err error)) error {
 	if err := authorize(by, Admin, "a backup"); err != nil {
 		return err
@@ -55,6 +55,7 @@ func (s *Service) Backup(ctx context.Context, by Principal, action BackupAction,
 	if err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx)
 	return s.Store.InTx(ctx, func(tx Tx) error {
 		return tx.InsertAudit(ctx, s.audit(by, string(action), file, nil, nil))
 	})

@@ -72,7 +72,7 @@ func (b backupFolder) List() ([]handlers.Backup, error) {
 
 // Open opens a copy to read it. CodeNotFound: there is none of that name.
 func (b backupFolder) Open(name string) (handlers.BackupFile, handlers.Backup, error) {
-	none := scheduler.Errorf(scheduler.CodeNotFound, "there is no backup named %q", name)
+	none := noBackup(name)
 	parts := backupName.FindStringSubmatch(name)
 	if parts == nil {
 		return nil, handlers.Backup{}, none
@@ -96,6 +96,10 @@ func (b backupFolder) Open(name string) (handlers.BackupFile, handlers.Backup, e
 		return nil, handlers.Backup{}, errors.Join(err, file.Close())
 	}
 	return file, handlers.Backup{Name: name, File: b.path(name), MadeAt: made, Bytes: stat.Size(), Whole: databaseBytes(file) == stat.Size()}, nil
+}
+
+func noBackup(name string) error {
+	return scheduler.Errorf(scheduler.CodeNotFound, "there is no backup named %q", name)
 }
 
 // databaseBytes is how long a SQLite database says that it is; -1: it is none.
@@ -125,7 +129,11 @@ func (b backupFolder) Delete(name string) error {
 		return err
 	}
 	_ = file.Close()
-	return os.Remove(b.path(name))
+	err = os.Remove(b.path(name))
+	if errors.Is(err, fs.ErrNotExist) { // somebody else was faster
+		return noBackup(name)
+	}
+	return err
 }
 
 // Folder is where the copies are.
