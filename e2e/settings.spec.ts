@@ -1,7 +1,7 @@
 import { request } from '@playwright/test'
 import { cookiesOf, expect, fillLogin, password, statusWith, test } from './harness/test.ts'
 
-test('users are made, changed and deleted @nojs', async ({ adminPage: page, browser, quiet, server, unique }) => {
+test('users are made, changed and deleted @phone @nojs', async ({ adminPage: page, browser, quiet, server, unique }) => {
   const name = unique('user')
   const row = page.getByRole('row').filter({ hasText: name })
   await page.goto('/settings')
@@ -70,7 +70,7 @@ test('the last admin cannot be lost', async ({ adminPage: page }) => {
   await expect(row.getByLabel('Role of admin')).toHaveValue('admin')
 })
 
-test('a token is shown once, works for a program, and ends when it is revoked @nojs', async ({ adminPage: page, server, unique }) => {
+test('a token is shown once, works for a program, and ends when it is revoked @phone @nojs', async ({ adminPage: page, server, unique }) => {
   const name = unique('token')
   await page.goto('/settings')
   await page.getByRole('link', { name: 'API tokens' }).click()

@@ -4,7 +4,7 @@ import { secretOf, Worker } from './harness/worker.ts'
 
 // Workers on other machines, as a person adds them, looks after them and gets rid of them.
 
-test('a worker is added with the line that the page shows, runs, drains and is cut off', async ({ adminPage: page, api, server, unique }) => {
+test('a worker is added with the line that the page shows, runs, drains and is cut off @phone', async ({ adminPage: page, api, server, unique }) => {
   test.slow() // it waits for workers to ask again
   const [name, tag, job] = [unique('far'), unique('tag'), unique('there')]
   await api.createJob({ name: job, tags: [tag] }, 'echo hello from afar; sleep 600')
