@@ -198,7 +198,7 @@ test('p pauses and starts in the tree, drains and resumes workers', async ({ adm
   await expect(page.getByRole('button', { name: 'Start', exact: true }).first()).toBeVisible()
   expect((await (await api.http.get(`/tree/${group.id}`)).json()).group.state).toBe('paused')
 
-  await page.goto('/workers')
+  await page.goto('/workers?q=server')
   await page.keyboard.press('j')
   await page.keyboard.press('p')
   await expect(page.getByRole('row').filter({ hasText: 'this server' })).toContainText('Draining')

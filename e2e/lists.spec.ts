@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Page } from '@playwright/test'
+import { Tap } from './harness/tap.ts'
 import { expect, expectUsable, rowOf, test } from './harness/test.ts'
 
 test('several jobs are run, disabled, enabled and deleted at once @phone @nojs', async ({ adminPage: page, api, unique }) => {
@@ -201,13 +202,19 @@ async function order(page: Page, column: string, choice: string) {
 test('executions are ordered by job, end and duration, and paged @phone', async ({ adminPage: page, api, unique }) => {
   const worker = unique('order')
   const names = ['a', 'b', 'c'].map((tail) => `${worker}-${tail}`)
-  const sleeps = [0.1, 0.8, 0.4]
-  const runs = []
-  for (const [i, name] of names.entries()) {
-    await api.createJob({ name }, `sleep ${sleeps[i]}; exit 43`)
-    runs.push(await api.run(name))
+  // One within the other, so that b took the longest and a the least, and a ended first and b last, on any machine.
+  const begin = async (i: number) => {
+    const tap = new Tap()
+    const run = await api.start(names[i]!, `${tap.go}; exit 43`)
+    await api.reaches(run, 'running')
+    return async () => {
+      tap.write('go\n')
+      await api.reaches(run, 'failed')
+      tap.dispose()
+    }
   }
-  for (const run of runs) await api.reaches(run, 'failed')
+  const [endB, endC, endA] = [await begin(1), await begin(2), await begin(0)]
+  for (const end of [endA, endC, endB]) await end()
   await page.goto('/executions?exit_code=43&limit=2')
   const shown = page.locator('tbody tr td.title a')
   const files = async (query: string) => (await (await api.http.get(`/executions?exit_code=43${query}`)).json()).items.map((e: { job: string }) => e.job)

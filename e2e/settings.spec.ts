@@ -15,7 +15,7 @@ test('users are made, changed and deleted @phone @nojs', async ({ adminPage: pag
   await expect(page.getByLabel('Role', { exact: true })).toHaveValue('operator')
   await page.getByLabel('Password', { exact: true }).fill(password)
   await page.getByRole('button', { name: 'Add user' }).click()
-  await expect(row).toBeVisible()
+  await expect(page.getByText(`Added ${name}`)).toBeVisible()
   const you = page.getByRole('row').filter({ has: page.getByText('you', { exact: true }) })
   await expect(you).toHaveCount(1)
   const search = page.getByRole('search', { name: 'Users' }).getByLabel('Search')
@@ -80,7 +80,7 @@ test('a token is shown once, works for a program, and ends when it is revoked @p
   const shown = page.getByRole('region', { name: `The token ${name}` })
   const secret = await shown.getByRole('code').first().innerText()
   expect(secret.length).toBeGreaterThan(20)
-  await page.goto('/settings/tokens')
+  await page.goto(`/settings/tokens?q=${name}`)
   await expect(page.getByRole('row').filter({ hasText: name })).toBeVisible()
   expect(await page.content(), 'it is shown once').not.toContain(secret)
 
