@@ -3,7 +3,7 @@ import { expect, expectUsable, test } from './harness/test.ts'
 
 const field = (page: Page, label: string) => page.getByLabel(label, { exact: true }).filter({ visible: true })
 
-test('a job class is declared, a job of it made and run, and the class deleted @nojs', async ({ adminPage: page, api, unique }) => {
+test('a job class is declared, a job of it made and run, and the class deleted @phone @nojs', async ({ adminPage: page, api, unique }) => {
   const name = unique('jobs.Echo')
   const job = unique('by-class')
   await page.goto('/settings')
