@@ -147,6 +147,7 @@ test('a job is deleted after a question @phone', async ({ adminPage: page, api, 
 })
 
 test('live updates take neither the focus nor what is being typed', async ({ adminPage: page, api, unique }) => {
+  test.slow() // it waits for nine fires
   const name = unique('every-second')
   await api.createJob({ name, schedule: '* * * * * *' }, 'true')
   for (let n = 0; n < 12; n++) await api.createJob({ name: `${name}-idle-${n}` }, 'true')

@@ -247,6 +247,8 @@ const onPhone = looks[2]
  * and opens a tab for the answer, which takes three times as long.
  */
 export async function expectUsable(page: Page, what = page.url()) {
+  const info = test.info()
+  info.setTimeout(info.timeout + 15_000) // a question to axe takes a second, or ten on a busy machine
   const before = page.viewportSize()!
   await page.evaluate(axeSource)
   for (const { colorScheme, width } of looks.filter((look) => before.width > 380 || look === onPhone)) {
