@@ -50,7 +50,10 @@ func (s *Store) someJobs(ctx context.Context, query string, args ...any) ([]sche
 }
 
 // jobOrders are the columns behind scheduler.JobSorts.
-var jobOrders = map[string]string{"": "name_key", "name": "name_key", "created": "created_at", "updated": "updated_at"}
+var jobOrders = map[string]string{
+	"": "name_key", "name": "name_key", "created": "created_at", "updated": "updated_at",
+	scheduler.JobsByLast: "COALESCE((SELECT last_due FROM job_stats WHERE job = jobs.num), 0)",
+}
 
 // ListJobs lists jobs. CodeInvalid: there is no such order.
 func (s *Store) ListJobs(ctx context.Context, f scheduler.JobFilter) ([]scheduler.Job, scheduler.Total, error) {

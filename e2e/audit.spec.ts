@@ -1,6 +1,6 @@
 import { expect, expectUsable, test } from './harness/test.ts'
 
-test('who changed what is found, with what it was before, and taken away as a file @nojs', async ({ adminPage: page, api, unique }) => {
+test('who changed what is found, with what it was before, and taken away as a file @phone @nojs', async ({ adminPage: page, api, unique }) => {
   const name = unique('audited')
   await api.createJob({ name, notes: 'as it was' }, 'echo <b>one</b>')
   await page.goto(`/jobs/${name}/edit`)
@@ -38,7 +38,7 @@ test('who changed what is found, with what it was before, and taken away as a fi
   await expect(page.getByText(/belfry audit verify --known HASH/)).toBeVisible()
 })
 
-test('the filters narrow the list while one types', async ({ adminPage: page, api, unique }) => {
+test('the filters narrow the list while one types @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('typed')
   await api.createJob({ name }, 'true')
   await page.goto('/audit')
@@ -56,8 +56,10 @@ test('who is no admin sees what was done to jobs only', async ({ page, session, 
   const name = unique('seen')
   await api.createJob({ name }, 'true')
   await page.context().addCookies(await session('viewer'))
-  await page.goto('/audit')
+  await page.goto(`/audit?object=${name}`)
   await expect(page.locator('#audit').getByText(name).first()).toBeVisible()
+  await page.goto('/audit')
+  await expect(page.locator('#audit tbody tr').first()).toBeVisible()
   await expect(page.locator('#audit').getByText('logged in as')).toHaveCount(0)
   expect((await page.goto('/audit?action=user.'))?.status()).toBe(403)
 })

@@ -3,7 +3,7 @@ import { expect, expectUsable, test } from './harness/test.ts'
 
 const field = (page: Page, label: string) => page.getByLabel(label, { exact: true }).filter({ visible: true })
 
-test('a job class is declared, a job of it made and run, and the class deleted @nojs', async ({ adminPage: page, api, unique }) => {
+test('a job class is declared, a job of it made and run, and the class deleted @phone @nojs', async ({ adminPage: page, api, unique }) => {
   const name = unique('jobs.Echo')
   const job = unique('by-class')
   await page.goto('/settings')
@@ -24,6 +24,9 @@ test('a job class is declared, a job of it made and run, and the class deleted @
   await field(page, 'Notes').fill('Says it.')
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByRole('link', { name: 'All job classes' }).click()
+  await page.getByRole('searchbox', { name: 'Search' }).fill(name)
+  await page.getByRole('searchbox', { name: 'Search' }).press('Enter')
+  await expect(page).toHaveURL((url) => url.searchParams.get('q') === name)
   const row = page.getByRole('row').filter({ hasText: name })
   await expect(row).toContainText('What to say, How often')
   await expect(row).toContainText('Says it.')

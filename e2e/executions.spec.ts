@@ -22,7 +22,7 @@ test('executions appear, change and can be stopped in the list', async ({ adminP
   await stillTheSame()
 })
 
-test('the list is filtered by job, state and trigger, in the address @nojs', async ({ adminPage: page, api, unique, javaScriptEnabled }) => {
+test('the list is filtered by job, state and trigger, in the address @phone @nojs', async ({ adminPage: page, api, unique, javaScriptEnabled }) => {
   const name = unique('filtered')
   const good = await api.start(`${name}-good`, 'true')
   const bad = await api.start(`${name}-bad`, 'exit 3')
@@ -50,6 +50,40 @@ test('the list is filtered by job, state and trigger, in the address @nojs', asy
   await page.goto(page.url())
   await expect(rows).toHaveCount(1)
   await expect(page.getByRole('checkbox', { name: 'Succeeded', exact: true })).toBeChecked()
+})
+
+test('executions are found by their worker and by when they ran @phone @nojs', async ({ adminPage: page, api, unique, javaScriptEnabled }) => {
+  const name = unique('when')
+  const run = await api.reaches(await api.start(name, 'true'), 'succeeded')
+  await page.goto(`/executions?job=${name}`)
+  const rows = rowOf(page, name)
+  const filters = page.getByRole('search', { name: 'Executions' })
+  const narrow = async (label: string | RegExp, value: string) => {
+    await filters.getByLabel(label).fill(value)
+    await filters.getByLabel(label).blur()
+    if (!javaScriptEnabled) await page.getByRole('button', { name: 'Filter', exact: true }).click()
+  }
+  await narrow('Worker', 'no-such-worker')
+  await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible()
+  await narrow('Worker', run.worker!)
+  await expect(rows).toHaveCount(1)
+
+  // An hour before and after it, on the clock of the server, which is the test's.
+  const clock = (hours: number) => {
+    const at = new Date(Date.parse(run.queued_at) + hours * 3_600_000)
+    return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19)
+  }
+  await narrow(/^From/, clock(1))
+  await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible()
+  await narrow(/^From/, clock(-1))
+  await expect(rows).toHaveCount(1)
+  await narrow(/^Until/, clock(-0.5))
+  await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible()
+  await narrow(/^Until/, clock(1))
+  await expect(rows).toHaveCount(1)
+  await expect(page).toHaveURL((url) => ['worker', 'from', 'to'].every((key) => url.searchParams.has(key)))
+  await page.goto(page.url())
+  await expect(rows).toHaveCount(1)
 })
 
 test('a stopped execution says why in the page that is open', async ({ adminPage: page, api, unique, tap }) => {
@@ -120,8 +154,8 @@ test('a failure says why, and its attempts are linked', async ({ adminPage: page
   await expect(page.getByText('attempt 3')).toBeVisible()
 })
 
-test('a run that takes too long says so', async ({ adminPage: page, api, unique }) => {
-  const id = await api.start(unique('slow'), 'echo begun; exec sleep 60', { timeout: '1s' })
+test('a run that takes too long says so, and is retried by its button @phone', async ({ adminPage: page, api, unique, tap }) => {
+  const id = await api.start(unique('slow'), `echo begun; exec ${tap.cat}`, { timeout: '1s' })
   const live = await LiveView.open(page, id)
   await expect(live.state('Timed out')).toBeVisible({ timeout: 10_000 })
   await expect(live.log).toContainText(/1s|1 s|timeout|longer/i)

@@ -108,6 +108,8 @@ test('a user and a token with markup for a name', async ({ adminPage: page, uniq
   await page.getByLabel('User', { exact: true }).fill(name)
   await page.getByLabel('Password', { exact: true }).fill('long enough for anybody')
   await page.getByRole('button', { name: 'Add user' }).click()
+  await expect(page.getByText(`Added ${name}.`)).toBeVisible()
+  await page.goto(`/settings/users?q=${encodeURIComponent(name)}`)
   const row = page.getByRole('row').filter({ hasText: name })
   await expect(row).toBeVisible()
   await expectInert(page, 'user')

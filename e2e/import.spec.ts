@@ -92,7 +92,7 @@ test('who may not edit may not import', async ({ pageOf }) => {
   await expect(page.getByText('You may not do that')).toBeVisible()
 })
 
-test('a crontab is looked at field by field, taken over, and exported as YAML that changes nothing @nojs', async ({ adminPage: page, unique }) => {
+test('a crontab is looked at field by field, taken over, and exported as YAML that changes nothing @phone @nojs', async ({ adminPage: page, unique }) => {
   const name = unique('cron')
   await page.goto('/jobs/import')
   await page.getByRole('combobox', { name: 'System' }).selectOption('crontab')

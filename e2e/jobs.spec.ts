@@ -31,6 +31,43 @@ test('search and filters narrow the list, and live in the address @nojs', async 
   await expect(page.getByRole('heading', { name: 'Nothing matches' })).toBeVisible()
 })
 
+test('jobs are found by how they ended, what they run, who owns them, their tag and how they were made @phone @nojs', async ({ adminPage: page, api, unique, javaScriptEnabled }) => {
+  const prefix = unique('facets')
+  const [owner, tag] = [unique('team'), unique('tag')]
+  await api.reaches(await api.start(`${prefix}-fails`, 'exit 3', { metadata: { owner } }), 'failed')
+  await api.reaches(await api.start(`${prefix}-works`, 'true'), 'succeeded')
+  await api.createJob({ name: `${prefix}-asks`, executor: 'http', config: { url: 'http://127.0.0.1:9/' }, tags: [tag] })
+  await page.goto('/jobs/new')
+  await page.getByLabel('Name', { exact: true }).fill(`${prefix}-by-hand`)
+  await page.getByLabel('Command', { exact: true }).fill('true')
+  await page.getByRole('button', { name: 'Create job' }).click()
+  await expect(page.getByText(`Created ${prefix}-by-hand.`)).toBeVisible()
+
+  const filters = page.getByRole('search', { name: 'Jobs' })
+  const names = page.getByRole('region', { name: dataRows }).getByRole('link', { name: prefix })
+  const facets: [label: string, value: string, key: string, left: string][] = [
+    ['Last run', 'Failed', 'state', 'fails'],
+    ['Runs', 'HTTP request', 'executor', 'asks'],
+    ['Made', 'in this application', 'origin', 'by-hand'],
+    ['Owner', owner, 'metadata.owner', 'fails'],
+    ['Tag', tag, 'tag', 'asks'],
+  ]
+  for (const [label, value, key, left] of facets) {
+    await page.goto(`/jobs?q=${prefix}`)
+    await expect(names).toHaveCount(4)
+    const field = filters.getByLabel(label, { exact: true })
+    if (['Owner', 'Tag'].includes(label)) {
+      await field.fill(value)
+      await field.press('Enter')
+    } else {
+      await field.selectOption(value)
+      if (!javaScriptEnabled) await page.getByRole('button', { name: 'Filter', exact: true }).click()
+    }
+    await expect(names, label).toHaveText([`${prefix}-${left}`])
+    await expect(page).toHaveURL((url) => url.searchParams.has(key) && url.searchParams.get('q') === prefix)
+  }
+})
+
 test('the list has pages and an order @nojs', async ({ adminPage: page, api, unique }) => {
   const prefix = unique('paged')
   for (const n of [1, 2, 3, 4, 5]) await api.createJob({ name: `${prefix}-${n}` }, 'true')
@@ -110,6 +147,7 @@ test('a job is deleted after a question @phone', async ({ adminPage: page, api, 
 })
 
 test('live updates take neither the focus nor what is being typed', async ({ adminPage: page, api, unique }) => {
+  test.slow() // it waits for nine fires
   const name = unique('every-second')
   await api.createJob({ name, schedule: '* * * * * *' }, 'true')
   for (let n = 0; n < 12; n++) await api.createJob({ name: `${name}-idle-${n}` }, 'true')

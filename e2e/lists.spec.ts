@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import type { Page } from '@playwright/test'
+import { Tap } from './harness/tap.ts'
 import { expect, expectUsable, rowOf, test } from './harness/test.ts'
 
-test('several jobs are run, disabled and deleted at once @phone @nojs', async ({ adminPage: page, api, unique }) => {
+test('several jobs are run, disabled, enabled and deleted at once @phone @nojs', async ({ adminPage: page, api, unique }) => {
   const prefix = unique('bulk')
   for (const n of [1, 2, 3]) await api.createJob({ name: `${prefix}-${n}`, schedule: '@yearly' }, 'true')
   const choose = async (...numbers: number[]) => {
@@ -15,6 +16,10 @@ test('several jobs are run, disabled and deleted at once @phone @nojs', async ({
   await expect(page).toHaveURL(`/jobs?q=${prefix}`)
   expect((await api.job(`${prefix}-2`)).enabled).toBe(false)
   expect((await api.job(`${prefix}-3`)).enabled).toBe(true)
+  await choose(1, 2)
+  await page.getByRole('button', { name: 'Enable', exact: true }).click()
+  await expect(page.getByText('Enabled 2 jobs.')).toBeVisible()
+  expect((await api.job(`${prefix}-2`)).enabled).toBe(true)
   await choose(3)
   await page.getByRole('button', { name: 'Run', exact: true }).click()
   await expect(page.getByText('Queued 1 job.')).toBeVisible()
@@ -28,7 +33,7 @@ test('several jobs are run, disabled and deleted at once @phone @nojs', async ({
   await expect(page.getByRole('row')).toHaveCount(2)
 })
 
-test('chosen jobs are exported, and a list is kept as CSV and JSON', async ({ adminPage: page, api, unique }) => {
+test('chosen jobs are exported, and a list is kept as CSV and JSON @phone', async ({ adminPage: page, api, unique }) => {
   const prefix = unique('files')
   for (const n of [1, 2, 3]) await api.createJob({ name: `${prefix}-${n}`, metadata: { owner: 'ops' } }, 'echo "a,b"')
   await page.goto(`/jobs?q=${prefix}&limit=2`)
@@ -50,7 +55,7 @@ test('chosen jobs are exported, and a list is kept as CSV and JSON', async ({ ad
   expect(json.total).toBe(3)
 })
 
-test('executions are found by states and exit code, and stopped and retried together @nojs', async ({ adminPage: page, api, unique, javaScriptEnabled }) => {
+test('executions are found by states and exit code, and stopped and retried together @phone @nojs', async ({ adminPage: page, api, unique, tap, javaScriptEnabled }) => {
   const name = unique('codes')
   await api.createJob({ name }, 'exit 41')
   for (let i = 0; i < 2; i++) await api.reaches(await api.run(name), 'failed')
@@ -71,15 +76,23 @@ test('executions are found by states and exit code, and stopped and retried toge
   await expect(page).toHaveURL((url) => url.searchParams.get('exit_code') === '41' && url.searchParams.getAll('state').join() === 'succeeded,failed')
   await page.goto(page.url())
   await expect(page.getByRole('checkbox', { name: 'Failed', exact: true })).toBeChecked()
-  const order = async () => (await page.locator('tr[id^="x-"]').evaluateAll((rows) => rows.map((row) => row.id)))
-  const newest = await order()
-  await page.getByRole('link', { name: 'Queued', exact: true }).click()
+  const shown = () => page.locator('tr[id^="x-"]').evaluateAll((rows) => rows.map((row) => row.id))
+  const newest = await shown()
+  await order(page, 'Queued', 'Queued, oldest first')
   await expect(page).toHaveURL((url) => url.searchParams.get('sort') === 'queued' && url.searchParams.get('exit_code') === '41')
-  await expect(page.getByRole('columnheader', { name: 'Queued' })).toHaveAttribute('aria-sort', 'ascending')
-  expect(await order()).toEqual(newest.toReversed())
+  await expect.poll(shown).toEqual(newest.toReversed())
   for (const box of await page.getByRole('checkbox', { name: `Choose ${name}` }).all()) await box.check()
   await page.getByRole('button', { name: 'Retry', exact: true }).click()
-  await expect(page.getByText(/Queued another attempt of \d executions?\./)).toBeVisible()
+  await expect(page.getByText('Queued another attempt of 2 executions.')).toBeVisible()
+
+  const long = unique('stopped-together')
+  await api.createJob({ name: long, concurrency: 'allow' }, tap.cat)
+  for (let i = 0; i < 2; i++) await api.reaches(await api.run(long), 'running')
+  await page.goto(`/executions?job=${long}`)
+  for (const box of await page.getByRole('checkbox', { name: `Choose ${long}` }).all()) await box.check()
+  await page.getByRole('button', { name: 'Stop', exact: true }).click()
+  await expect(page.getByText('Stopping 2 executions.')).toBeVisible()
+  await expect.poll(async () => (await api.executionsOf(long)).map((run) => run.state)).toEqual(['cancelled', 'cancelled'])
 })
 
 test('the palette goes anywhere by keyboard', async ({ adminPage: page, api, unique }) => {
@@ -103,6 +116,23 @@ test('the palette goes anywhere by keyboard', async ({ adminPage: page, api, uni
   await expect(palette).toBeHidden()
 })
 
+test('the palette goes anywhere by its button @phone', async ({ adminPage: page, api, unique }) => {
+  const name = unique('tapped')
+  await api.createJob({ name }, 'echo from the palette')
+  await page.goto('/executions')
+  const open = page.getByRole('link', { name: 'Search' })
+  await open.click()
+  const palette = page.getByRole('dialog', { name: 'Go to' })
+  await palette.getByLabel('Where to go').fill(name)
+  await palette.getByRole('link', { name, exact: true }).click()
+  await expect(page).toHaveURL(`/jobs/${name}`)
+  await open.click()
+  await palette.getByLabel('Where to go').fill(name)
+  await palette.getByRole('button', { name: `Run ${name}` }).click()
+  await expect(page).toHaveURL(/\/executions\//)
+  await expect(page.getByRole('region', { name: 'Lines of output' })).toContainText('from the palette')
+})
+
 test('search is a page without scripts @nojs', async ({ adminPage: page, api, unique }) => {
   const name = unique('found')
   await api.createJob({ name }, 'true')
@@ -113,7 +143,7 @@ test('search is a page without scripts @nojs', async ({ adminPage: page, api, un
   await expect(page).toHaveURL(`/jobs/${name}`)
 })
 
-test('times are of the server, the job, the browser or UTC', async ({ adminPage: page, api, unique }) => {
+test('times are of the server, the job, the browser or UTC @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('zones')
   await api.createJob({ name, schedule: '0 0 1 1 *', timezone: 'Asia/Tokyo' }, 'true')
   await api.reaches(await api.run(name), 'succeeded')
@@ -133,7 +163,7 @@ test('times are of the server, the job, the browser or UTC', async ({ adminPage:
   await expect(page).toHaveURL(`/executions?job=${name}`)
 })
 
-test('live updates wait while they are paused', async ({ adminPage: page, api, unique }) => {
+test('live updates wait while they are paused @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('paused')
   await api.createJob({ name }, 'true')
   await page.goto(`/jobs?q=${name}`)
@@ -172,13 +202,19 @@ async function order(page: Page, column: string, choice: string) {
 test('executions are ordered by job, end and duration, and paged @phone', async ({ adminPage: page, api, unique }) => {
   const worker = unique('order')
   const names = ['a', 'b', 'c'].map((tail) => `${worker}-${tail}`)
-  const sleeps = [0.1, 0.8, 0.4]
-  const runs = []
-  for (const [i, name] of names.entries()) {
-    await api.createJob({ name }, `sleep ${sleeps[i]}; exit 43`)
-    runs.push(await api.run(name))
+  // One within the other, so that b took the longest and a the least, and a ended first and b last, on any machine.
+  const begin = async (i: number) => {
+    const tap = new Tap()
+    const run = await api.start(names[i]!, `${tap.go}; exit 43`)
+    await api.reaches(run, 'running')
+    return async () => {
+      tap.write('go\n')
+      await api.reaches(run, 'failed')
+      tap.dispose()
+    }
   }
-  for (const run of runs) await api.reaches(run, 'failed')
+  const [endB, endC, endA] = [await begin(1), await begin(2), await begin(0)]
+  for (const end of [endA, endC, endB]) await end()
   await page.goto('/executions?exit_code=43&limit=2')
   const shown = page.locator('tbody tr td.title a')
   const files = async (query: string) => (await (await api.http.get(`/executions?exit_code=43${query}`)).json()).items.map((e: { job: string }) => e.job)

@@ -168,8 +168,8 @@ test('a progress bar stays one line while it moves', async ({ adminPage: page, a
   await live.expectLines(1, 2, (n) => (n === 1 ? '100 %' : 'next'))
 })
 
-test('times and wrapping can be switched, and are remembered', async ({ adminPage: page, api, unique }) => {
-  const id = await api.start(unique('tools'), `echo first; printf 'long %0500d\\n' 7; exec sleep 60`)
+test('times and wrapping can be switched, and are remembered', async ({ adminPage: page, api, unique, tap }) => {
+  const id = await api.start(unique('tools'), `echo first; printf 'long %0500d\\n' 7; exec ${tap.cat}`)
   const live = await LiveView.open(page, id)
   await expect(live.line(2)).toContainText('long')
   const stamp = (n: number) => live.line(n).evaluate((line) => getComputedStyle(line, '::after').content)

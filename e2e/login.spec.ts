@@ -14,7 +14,7 @@ test('a wrong password is refused in words, the right one lets in @nojs', async 
   await expect(page.getByRole('heading', { name: 'Now', level: 1 })).toBeVisible()
 })
 
-test('a login leads back to where one was going, on this server only', async ({ page, server }) => {
+test('a login leads back to where one was going, on this server only @phone', async ({ page, server }) => {
   await page.goto('/executions?state=failed')
   await expect(page).toHaveURL(/\/login\?next=/)
   await fillLogin(page, 'admin', 'wrong')
@@ -30,7 +30,7 @@ test('a login leads back to where one was going, on this server only', async ({ 
   }
 })
 
-test('logging out ends the session, also for a cookie that somebody kept @nojs', async ({ page, server }) => {
+test('logging out ends the session, also for a cookie that somebody kept @phone @nojs', async ({ page, server }) => {
   await logIn(page, 'admin', adminPassword)
   const before = await page.context().cookies()
   expect(before.every((cookie) => cookie.httpOnly), 'no script reads the cookies').toBe(true)

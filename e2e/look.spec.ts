@@ -156,16 +156,21 @@ test('settings, menu and help', async ({ adminPage: page, unique }) => {
   await expectUsable(page, 'the help')
 })
 
-test('the theme can be chosen, and stays', async ({ adminPage: page }) => {
+test('the theme can be chosen, and stays @phone', async ({ adminPage: page }) => {
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
   await page.goto('/jobs')
-  const light = await ground()
+  const system = await ground()
+  const other = (await page.evaluate(() => matchMedia('(prefers-color-scheme: dark)').matches)) ? 'Light' : 'Dark'
   await page.getByRole('button', { name: ': menu' }).click()
-  await page.getByRole('radio', { name: 'Dark' }).check()
-  const dark = await ground()
-  expect(dark).not.toBe(light)
+  await page.getByRole('radio', { name: other }).check()
+  const chosen = await ground()
+  expect(chosen).not.toBe(system)
   await page.goto('/executions')
-  expect(await ground()).toBe(dark)
+  expect(await ground()).toBe(chosen)
+  await page.getByRole('button', { name: ': menu' }).click()
+  await expect(page.getByRole('radio', { name: other })).toBeChecked()
+  await page.getByRole('radio', { name: 'System' }).check()
+  expect(await ground()).toBe(system)
 })
 
 test('the calendar, the audit, the tree, classes and the other pages', async ({ adminPage: page, api, unique }) => {

@@ -3,7 +3,7 @@ import { expect, logIn, openPart, rowOf, sameDocument, test } from './harness/te
 import { adminPassword } from './harness/server.ts'
 
 // The sentence that issue 2 is named after, as one person does it.
-test('a job made by the form fires by itself and its output appears live', async ({ page, api, unique, tap }) => {
+test('a job made by the form fires by itself and its output appears live @phone', async ({ page, api, unique, tap }) => {
   const name = unique('main')
   await logIn(page, 'admin', adminPassword)
   await page.getByRole('link', { name: 'Jobs', exact: true }).click()

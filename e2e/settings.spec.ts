@@ -1,7 +1,7 @@
 import { request } from '@playwright/test'
 import { cookiesOf, expect, fillLogin, password, statusWith, test } from './harness/test.ts'
 
-test('users are made, changed and deleted @nojs', async ({ adminPage: page, browser, quiet, server, unique }) => {
+test('users are made, changed and deleted @phone @nojs', async ({ adminPage: page, browser, quiet, server, unique }) => {
   const name = unique('user')
   const row = page.getByRole('row').filter({ hasText: name })
   await page.goto('/settings')
@@ -15,7 +15,7 @@ test('users are made, changed and deleted @nojs', async ({ adminPage: page, brow
   await expect(page.getByLabel('Role', { exact: true })).toHaveValue('operator')
   await page.getByLabel('Password', { exact: true }).fill(password)
   await page.getByRole('button', { name: 'Add user' }).click()
-  await expect(row).toBeVisible()
+  await expect(page.getByText(`Added ${name}`)).toBeVisible()
   const you = page.getByRole('row').filter({ has: page.getByText('you', { exact: true }) })
   await expect(you).toHaveCount(1)
   const search = page.getByRole('search', { name: 'Users' }).getByLabel('Search')
@@ -60,17 +60,17 @@ test('users are made, changed and deleted @nojs', async ({ adminPage: page, brow
 })
 
 test('the last admin cannot be lost', async ({ adminPage: page }) => {
-  await page.goto('/settings/users')
+  await page.goto('/settings/users?q=admin')
   const row = page.getByRole('row').filter({ hasText: 'you' }).filter({ hasText: 'admin' })
   await expect(row.getByRole('button', { name: 'Delete' })).toHaveCount(0)
   await row.getByLabel('Role of admin').selectOption('viewer')
   await row.getByRole('button', { name: 'Set' }).first().click()
   await expect(page.getByRole('alert')).toBeVisible()
-  await page.goto('/settings/users')
+  await page.goto('/settings/users?q=admin')
   await expect(row.getByLabel('Role of admin')).toHaveValue('admin')
 })
 
-test('a token is shown once, works for a program, and ends when it is revoked @nojs', async ({ adminPage: page, server, unique }) => {
+test('a token is shown once, works for a program, and ends when it is revoked @phone @nojs', async ({ adminPage: page, server, unique }) => {
   const name = unique('token')
   await page.goto('/settings')
   await page.getByRole('link', { name: 'API tokens' }).click()
@@ -80,7 +80,7 @@ test('a token is shown once, works for a program, and ends when it is revoked @n
   const shown = page.getByRole('region', { name: `The token ${name}` })
   const secret = await shown.getByRole('code').first().innerText()
   expect(secret.length).toBeGreaterThan(20)
-  await page.goto('/settings/tokens')
+  await page.goto(`/settings/tokens?q=${name}`)
   await expect(page.getByRole('row').filter({ hasText: name })).toBeVisible()
   expect(await page.content(), 'it is shown once').not.toContain(secret)
 

@@ -47,7 +47,16 @@ test('backups are listed, downloaded, and deleted after a question @phone', asyn
   await expect(editor.getByRole('navigation').getByRole('link', { name: 'Settings' })).toHaveCount(0)
 })
 
-test('people change their own password, and only they', async ({ browser, quiet, pageOf, api }) => {
+test('the configuration in force is shown, and read again @phone @nojs', async ({ adminPage: page }) => {
+  await page.goto('/settings/system')
+  await page.getByRole('link', { name: 'Configuration' }).click()
+  await expect(page.getByRole('region', { name: 'Files and labels' })).toContainText('No configuration file')
+  await expect(page.getByRole('region', { name: 'Values for all jobs' }).getByRole('term').first()).toBeVisible()
+  await page.getByRole('button', { name: 'Read again' }).click()
+  await expect(page.getByText('Read again. Nothing has changed.')).toBeVisible()
+})
+
+test('people change their own password, and only they @phone', async ({ browser, quiet, pageOf, api }) => {
   await pageOf('viewer') // makes the user
   const own = 'changes-it'
   await api.createUser(own, password, 'viewer')

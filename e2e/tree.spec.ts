@@ -47,7 +47,7 @@ test('a group is made, filled and opened @nojs @phone', async ({ adminPage: page
   await expect(page.getByRole('heading', { level: 1, name })).toBeVisible()
 })
 
-test('what is chosen is paused, changed, moved and deleted', async ({ adminPage: page, api, unique }) => {
+test('what is chosen is paused, changed, moved and deleted @phone', async ({ adminPage: page, api, unique }) => {
   const name = unique('shots')
   const group = await add(api.http, { title: name })
   const other = await add(api.http, { title: `${name}-other`, parent: group })

@@ -4,10 +4,10 @@ import { secretOf, Worker } from './harness/worker.ts'
 
 // Workers on other machines, as a person adds them, looks after them and gets rid of them.
 
-test('a worker is added with the line that the page shows, runs, drains and is cut off', async ({ adminPage: page, api, server, unique }) => {
+test('a worker is added with the line that the page shows, runs, drains and is cut off @phone', async ({ adminPage: page, api, server, unique, tap }) => {
   test.slow() // it waits for workers to ask again
   const [name, tag, job] = [unique('far'), unique('tag'), unique('there')]
-  await api.createJob({ name: job, tags: [tag] }, 'echo hello from afar; sleep 600')
+  await api.createJob({ name: job, tags: [tag] }, `echo hello from afar; exec ${tap.cat}`)
   const first = await api.run(job)
   await page.goto(`/executions/${first}`)
   await expect(page.getByText(`no worker with tags ${tag} is online`).first()).toBeVisible()
@@ -23,7 +23,7 @@ test('a worker is added with the line that the page shows, runs, drains and is c
   const command = (await page.locator('#command').textContent())!
   expect(command).toContain(`belfry worker --server '${server.url}' --token-file belfry-worker.token`)
   await expectUsable(page, 'the command')
-  await page.goto('/workers')
+  await page.goto(`/workers?q=${name}`)
   await expect(page.locator('body')).not.toContainText(secretOf(command))
 
   const worker = new Worker(server.url, secretOf(command), name, '--tags', tag, '--slots', '3')
@@ -55,13 +55,14 @@ test('a worker is added with the line that the page shows, runs, drains and is c
   await page.getByRole('button', { name: 'Resume' }).click()
   await expect(page.getByRole('heading', { level: 1 })).toContainText('Online', { timeout: 20_000 }) // it asks every 5 seconds
 
-  await page.goto('/workers')
+  await page.goto(`/workers/tokens?q=${name}`)
   const token = page.getByRole('region', { name: 'Table of worker tokens' }).getByRole('row').filter({ hasText: name })
   await token.getByRole('button', { name: 'Revoke' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click()
   const { end, log } = await worker.ended
   expect(end).toBe(1)
   expect(log).toContain('the worker token is unknown or revoked')
+  await page.goto(`/workers?q=${name}`)
   await expect(row).toContainText('Offline')
   await row.getByRole('button', { name: 'Forget' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Forget' }).click()

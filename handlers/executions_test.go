@@ -273,4 +273,22 @@ func TestNow(t *testing.T) {
 	}
 }
 
+// However many jobs fail, the start page has those that failed last.
+func TestNowManyFail(t *testing.T) {
+	w := newWorld(t)
+	for i := range nowRows + 1 {
+		name := fmt.Sprintf("z%02d", i)
+		w.job(name)
+		w.ended(name, "", scheduler.Failed)
+		w.clock.pass(time.Second)
+	}
+	got := decode[struct {
+		Failing []struct{ Name string }
+		Total   int `json:"failing_total"`
+	}](t, w.expect(http.StatusOK, ask{path: "/", as: scheduler.Viewer}))
+	if len(got.Failing) != nowRows || got.Failing[0].Name != "z20" || got.Failing[nowRows-1].Name != "z01" || got.Total != nowRows+1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 type dueForTest struct{ Job string }

@@ -200,6 +200,11 @@ func (w *world) run(name string) string {
 // finished runs a job to its end with the output.
 func (w *world) finished(name, output string) scheduler.Execution {
 	w.t.Helper()
+	return w.ended(name, output, scheduler.Succeeded)
+}
+
+func (w *world) ended(name, output string, state scheduler.State) scheduler.Execution {
+	w.t.Helper()
 	id := w.run(name)
 	ctx := w.t.Context()
 	claimed, err := w.service.Claim(ctx, scheduler.Worker{Name: "local"}, 10)
@@ -210,7 +215,7 @@ func (w *world) finished(name, output string) scheduler.Execution {
 		}
 		e := a.Execution
 		code := 0
-		e.State, e.FinishedAt, e.ExitCode = scheduler.Succeeded, w.clock.now().UTC().Truncate(time.Microsecond), &code
+		e.State, e.FinishedAt, e.ExitCode = state, w.clock.now().UTC().Truncate(time.Microsecond), &code
 		end := scheduler.Ending{Execution: e, Job: a.Job, Output: scheduler.Output{Append: chunkOf(output, w.clock.now())}}
 		if end.Output.Append != nil {
 			end.Execution.OutputBytes, end.Execution.OutputLines = int64(len(output)), int64(strings.Count(output, "\n"))

@@ -80,7 +80,7 @@ func (s *Server) nowFailing(ctx context.Context, p *views.NowProps) error {
 	enabled := true
 	limit := min(nowRows+len(seen), scheduler.MaxPage)
 	for _, state := range badStates {
-		jobs, total, err := s.Store.ListJobs(ctx, scheduler.JobFilter{State: state, Enabled: &enabled, Limit: limit})
+		jobs, total, err := s.Store.ListJobs(ctx, scheduler.JobFilter{State: state, Enabled: &enabled, Sort: "-" + scheduler.JobsByLast, Limit: limit})
 		if err != nil {
 			return err
 		}

@@ -15,13 +15,17 @@ type JobFilter struct {
 	State    State             // of the newest execution that ended
 	Tag      string            // one of its tags
 	Metadata map[string]string // entries that it has, all of them
-	Sort     string            // one of JobSorts, "-" before it for descending; "" is "name"
+	Sort     string            // one of JobSorts or JobsByLast, "-" before it for descending; "" is "name"
 	Limit    int               // 1 to MaxPage
 	Offset   int
 }
 
 // JobSorts are the columns that jobs can be ordered by.
 var JobSorts = []string{"name", "created", "updated"}
+
+// JobsByLast orders jobs by when the newest execution that ended was due. No index has
+// that order: it is for the few that have a State.
+const JobsByLast = "last"
 
 // ExecutionSorts are the columns that executions can be ordered by. What has no value
 // in the column follows what has one, the newest first; by job are its executions

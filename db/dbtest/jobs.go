@@ -150,6 +150,8 @@ func jobLists(t *testing.T, s *db.Store) {
 		{scheduler.JobFilter{Sort: "name", Limit: 2, Offset: 1}, []string{"beta", "delta_x"}, 6},
 		{scheduler.JobFilter{Sort: "created", Limit: 2}, []string{"beta", "Alpha"}, 6},
 		{scheduler.JobFilter{Sort: "updated", Limit: 1}, []string{"Ümlaut"}, 6},
+		{scheduler.JobFilter{Sort: "-" + scheduler.JobsByLast, Limit: 1}, []string{"beta"}, 6},
+		{scheduler.JobFilter{Sort: scheduler.JobsByLast, Limit: 1, Offset: 5}, []string{"beta"}, 6},
 		{scheduler.JobFilter{Offset: 10}, []string{}, 6},
 		{scheduler.JobFilter{Query: "ALPHA"}, []string{"Alpha"}, 1},
 		{scheduler.JobFilter{Query: "show b"}, []string{"beta"}, 1},
