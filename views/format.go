@@ -308,7 +308,7 @@ func (r ExecutionRowProps) ending() string {
 		parts = append(parts, "exit "+strconv.Itoa(*e.ExitCode))
 	}
 	if e.Reason != "" {
-		parts = append(parts, e.Reason)
+		parts = append(parts, strings.TrimPrefix(e.Reason, string(e.State)+": ")) // the state stands beside it
 	}
 	return strings.Join(parts, " · ")
 }
