@@ -5,8 +5,10 @@ package views
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 import (
 	"fmt"
@@ -428,7 +430,7 @@ func calendarWeek(p CalendarProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, d := range p.Days {
-			var templ_7745c5c3_Var20 = []any{templ.KV("today", p.today(d))}
+			templ_7745c5c3_Var20 := []any{templ.KV("today", p.today(d))}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var20...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -598,7 +600,7 @@ func weekCell(p CalendarProps, d CalendarDay, s CalendarSlot) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if s.empty() {
-			var templ_7745c5c3_Var29 = []any{"heat0", templ.KV("past", p.past(s))}
+			templ_7745c5c3_Var29 := []any{"heat0", templ.KV("past", p.past(s))}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var29...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -621,7 +623,7 @@ func weekCell(p CalendarProps, d CalendarDay, s CalendarSlot) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			var templ_7745c5c3_Var31 = []any{p.heatOf(s)}
+			templ_7745c5c3_Var31 := []any{p.heatOf(s)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var31...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -842,7 +844,7 @@ func calendarDay(p CalendarProps, d CalendarDay) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, s := range d.Slots {
-			var templ_7745c5c3_Var43 = []any{templ.KV("past", p.past(s))}
+			templ_7745c5c3_Var43 := []any{templ.KV("past", p.past(s))}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var43...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -893,7 +895,7 @@ func calendarDay(p CalendarProps, d CalendarDay) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				var templ_7745c5c3_Var46 = []any{"right", p.heatOf(s)}
+				templ_7745c5c3_Var46 := []any{"right", p.heatOf(s)}
 				templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var46...)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -5,8 +5,10 @@ package views
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 import (
 	"strconv"
@@ -441,7 +443,7 @@ func ExecutionHeader(p ExecutionProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Row.ending() != "" || p.Row.Execution.State == scheduler.Queued {
-			var templ_7745c5c3_Var22 = []any{"why", lookOf(p.Row.Execution.State).Tone}
+			templ_7745c5c3_Var22 := []any{"why", lookOf(p.Row.Execution.State).Tone}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var22...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
@@ -952,7 +954,7 @@ func EndNote(p ExecutionProps) templ.Component {
 			templ_7745c5c3_Var45 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		var templ_7745c5c3_Var46 = []any{"end", lookOf(p.Row.Execution.State).Tone}
+		templ_7745c5c3_Var46 := []any{"end", lookOf(p.Row.Execution.State).Tone}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var46...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

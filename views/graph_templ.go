@@ -5,8 +5,10 @@ package views
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 // jobGraph draws what a job waits for and what waits for it; the facts say the
 // same in words.
@@ -78,7 +80,7 @@ func jobGraph(p JobProps) templ.Component {
 			}
 			for _, n := range nodes {
 				if n.Line != "" {
-					var templ_7745c5c3_Var5 = []any{"edge", templ.KV("broken", n.Broken)}
+					templ_7745c5c3_Var5 := []any{"edge", templ.KV("broken", n.Broken)}
 					templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var5...)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -238,7 +240,7 @@ func graphBox(n graphNode, class string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var13 = []any{class}
+		templ_7745c5c3_Var13 := []any{class}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var13...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err

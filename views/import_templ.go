@@ -5,8 +5,10 @@ package views
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 import (
 	"slices"
@@ -489,7 +491,7 @@ func importRow(s scheduler.ImportStep, preview bool) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		var templ_7745c5c3_Var20 = []any{"badge", importBadges[s.Action].class}
+		templ_7745c5c3_Var20 := []any{"badge", importBadges[s.Action].class}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var20...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
@@ -738,8 +740,10 @@ func importWords(steps []scheduler.ImportStep, preview bool) string {
 		action      scheduler.ImportAction
 		done, would string
 	}{
-		{scheduler.ImportCreate, "made", "would be made"}, {scheduler.ImportChange, "changed", "would be changed"},
-		{scheduler.ImportKeep, "as they were", "stay as they are"}, {scheduler.ImportRefuse, "refused", "refused"},
+		{scheduler.ImportCreate, "made", "would be made"},
+		{scheduler.ImportChange, "changed", "would be changed"},
+		{scheduler.ImportKeep, "as they were", "stay as they are"},
+		{scheduler.ImportRefuse, "refused", "refused"},
 	} {
 		words := a.done
 		if preview {

@@ -5,8 +5,10 @@ package views
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 import (
 	"slices"
@@ -451,7 +453,7 @@ func jobDefinition(p JobProps) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		for _, c := range configFacts(p.Row.Job.Draft) {
-			var templ_7745c5c3_Var16 = []any{templ.KV("tall", c.Tall)}
+			templ_7745c5c3_Var16 := []any{templ.KV("tall", c.Tall)}
 			templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var16...)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -5,8 +5,10 @@ package views
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import "github.com/a-h/templ"
-import templruntime "github.com/a-h/templ/runtime"
+import (
+	"github.com/a-h/templ"
+	templruntime "github.com/a-h/templ/runtime"
+)
 
 import (
 	"strconv"
@@ -563,7 +565,7 @@ func JobRow(p Page, r JobRowProps) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		p = p.In(r.Zone)
-		var templ_7745c5c3_Var20 = []any{templ.KV("off", !r.Job.Enabled)}
+		templ_7745c5c3_Var20 := []any{templ.KV("off", !r.Job.Enabled)}
 		templ_7745c5c3_Err = templ.RenderCSSItems(ctx, templ_7745c5c3_Buffer, templ_7745c5c3_Var20...)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
