@@ -109,6 +109,23 @@ test('several wrong fields each say so, and a name that is taken too', async ({ 
   await expect(field(page, 'Command')).toHaveValue('true')
 })
 
+test('what is wrong is listed at the top, and each line leads to its field @nojs', async ({ adminPage: page, unique }) => {
+  await page.goto('/jobs/new')
+  await field(page, 'Name').fill(unique('listed'))
+  await field(page, 'Command').fill('true')
+  await openPart(page, 'Limits')
+  await field(page, 'Timeout').fill('soon')
+  await page.getByText('Back-off and grace').click()
+  await field(page, 'Grace').fill('later')
+  await page.getByRole('button', { name: 'Create job' }).click()
+  const list = page.getByRole('alert').getByRole('listitem')
+  await expect(list).toHaveText([/^Timeout: .*duration/, /^Grace: .*duration/])
+  await openPart(page, 'What')
+  await list.getByRole('link', { name: 'Grace' }).click()
+  await expect(field(page, 'Grace')).toBeInViewport()
+  await expect(page).toHaveURL(/#f-grace$/)
+})
+
 test('editing changes the job, and does not overwrite what somebody else saved @nojs', async ({ adminPage: page, api, unique }) => {
   const name = unique('edited')
   await api.createJob({ name, schedule: '@daily' }, 'echo before')
@@ -202,6 +219,9 @@ test('a part that hides what is wrong opens, and its tab counts it @phone', asyn
   await expect(page.getByRole('alert')).toBeFocused()
   await expect(panel(page, 'Limits')).toBeVisible()
   await expect(tab(page, 'Limits')).toHaveAccessibleName(/2 wrong/)
+  await openPart(page, 'What')
+  await page.getByRole('alert').getByRole('link', { name: 'Timeout' }).click()
+  await expect(field(page, 'Timeout'), 'its part opens').toBeFocused()
   await expect(field(page, 'Timeout')).toHaveAttribute('aria-invalid', 'true')
   await openPart(page, 'Where')
   await expect(field(page, 'Tags')).toHaveValue('kept')

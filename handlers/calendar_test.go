@@ -52,6 +52,23 @@ func TestSlots(t *testing.T) {
 	}
 }
 
+// The days on which the clocks change are marked in the week and in the day.
+func TestCalendarMarksTheChangeOfClocks(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, func(o *Options) { o.Zone = zone })
+	for date, want := range map[string]string{"2027-03-28": "clocks go forward: 23 h", "2027-10-31": "clocks go back: 25 h", "2027-03-21": ""} {
+		for _, view := range []string{"week", "day"} {
+			page := w.expect(http.StatusOK, ask{path: "/calendar?view=" + view + "&date=" + date, as: scheduler.Viewer}.page()).Body.String()
+			if want == "" && strings.Contains(page, "clocks go") || !strings.Contains(page, want) {
+				t.Errorf("the %s of %s does not say %q", view, date, want)
+			}
+		}
+	}
+}
+
 func TestCalendar(t *testing.T) {
 	w := newWorld(t)
 	w.clock.at = time.Date(2026, 11, 21, 10, 20, 0, 0, time.UTC)

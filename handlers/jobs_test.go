@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -259,6 +260,34 @@ func TestPreview(t *testing.T) {
 	rec := w.expect(http.StatusOK, ask{method: "POST", path: "/jobs/preview", form: form, as: scheduler.Viewer}.htmx())
 	if !strings.Contains(rec.Body.String(), "Mars/Olympus") {
 		t.Errorf("the zone is not said to be wrong: %s", rec.Body)
+	}
+}
+
+// What the clocks do to a schedule stands beside the fire, in the page and in JSON.
+func TestPreviewMarksTheChangeOfClocks(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		now                  time.Time
+		schedule, fire, note string
+	}{
+		{time.Date(2027, 3, 26, 12, 0, 0, 0, time.UTC), "30 2 * * *", "2027-03-28T03:00:00+02:00", "02:30 does not exist on this day (clocks go forward): fires at 03:00"},
+		{time.Date(2027, 3, 26, 12, 0, 0, 0, time.UTC), "0 30 2 * * *", "2027-03-28T03:00:00+02:00", "02:30 does not exist on this day (clocks go forward): fires at 03:00"},
+		{time.Date(2027, 10, 29, 12, 0, 0, 0, time.UTC), "30 2 * * *", "2027-10-31T02:30:00+02:00", "02:30 happens twice on this day: fires at the first"},
+	} {
+		w.clock.at = c.now
+		path := "/jobs/preview?timezone=Europe/Berlin&schedule=" + url.QueryEscape(c.schedule)
+		for _, f := range decode[previewOut](t, w.expect(http.StatusOK, ask{path: path, as: scheduler.Viewer})).Fires {
+			want := ""
+			if f.At == c.fire {
+				want = c.note
+			}
+			if f.Note != want {
+				t.Errorf("%s: the fire of %s says %q, want %q", c.schedule, f.At, f.Note, want)
+			}
+		}
+		if page := w.expect(http.StatusOK, ask{path: path, as: scheduler.Viewer}.page()).Body.String(); strings.Count(page, c.note) != 1 {
+			t.Errorf("%s: the page does not say once that %s: %s", c.schedule, c.note, page)
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (s *Service) Resume(ctx context.Context) (scheduled map[string]bool, err er
 // fire.
 func (s *Service) settleDowntime(ctx context.Context, jobs []JobTimes, last time.Time) error {
 	now := s.now()
-	why := fmt.Sprintf("the server was down from %s to %s", clock(last), clock(now))
+	why := "the server was down from " + span(last, now)
 	for _, g := range s.Frozen().outside(gap{last.Add(-unsettled), now, why}) {
 		if err := s.settle(ctx, jobs, g); err != nil {
 			return err

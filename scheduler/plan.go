@@ -237,6 +237,15 @@ func (j *Job) turnReason(o *Occupancy) string {
 // clock writes an instant for a reason.
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
+// span writes two instants for a reason; the day once, if it is one.
+func span(from, to time.Time) string {
+	from, to = from.UTC(), to.UTC()
+	if from.Format(time.DateOnly) == to.Format(time.DateOnly) {
+		return from.Format(time.DateTime) + " to " + to.Format("15:04:05 UTC")
+	}
+	return clock(from) + " to " + clock(to)
+}
+
 // jitter is how much later than its due time a job starts, below limit: by its
 // name, so that it is the same after every restart.
 func jitter(name string, limit time.Duration) time.Duration {

@@ -368,7 +368,7 @@ func noWorkerWith(workers []Worker, tags []string) string {
 	if len(missing) == 0 {
 		return "no worker that has all of the tags " + strings.Join(tags, ",") + " is online"
 	}
-	return "no worker with tags " + strings.Join(missing, ",") + " is online"
+	return "no worker with tags " + strings.Join(missing, ", ") + " is online"
 }
 
 // NextRunAt returns when the earliest queued execution may be claimed.

@@ -237,7 +237,7 @@ func SettingsConfigurationPage(p ConfigurationProps) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "</section><section class=\"panel\" aria-labelledby=\"global-title\"><h2 id=\"global-title\">Values for all jobs</h2><p class=\"hint\">From [global] and [docker], and what was changed through the API. Secrets are not shown.</p><dl class=\"facts\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 26, "</section><section class=\"panel\" aria-labelledby=\"global-title\"><h2 id=\"global-title\">Values for all jobs</h2><p class=\"hint\">From [global] and [docker], and what was changed through the API. Secrets are not shown.</p><dl class=\"facts flags\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

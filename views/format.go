@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -293,6 +294,12 @@ func executorIcon(kind string) string {
 	}
 }
 
+// Ids in reasons are for programs.
+var (
+	executionID = regexp.MustCompile(`execution [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	attemptID   = regexp.MustCompile(`attempt [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+)
+
 // ending is how an execution ended, or why it waits, as short as a table needs:
 // nothing when it went as it should.
 func (r ExecutionRowProps) ending() string {
@@ -308,7 +315,8 @@ func (r ExecutionRowProps) ending() string {
 		parts = append(parts, "exit "+strconv.Itoa(*e.ExitCode))
 	}
 	if e.Reason != "" {
-		parts = append(parts, e.Reason)
+		why := strings.TrimPrefix(e.Reason, string(e.State)+": ") // the state stands beside it
+		parts = append(parts, attemptID.ReplaceAllString(executionID.ReplaceAllString(why, "another execution"), "the last attempt"))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -102,11 +102,12 @@ func TestEnding(t *testing.T) {
 		return ExecutionRowProps{Executor: executor, Execution: scheduler.Execution{State: state, ExitCode: &code, Signal: signal, Reason: reason}}
 	}
 	for want, r := range map[string]ExecutionRowProps{
-		"":                               row("shell", scheduler.Succeeded, 0, "", ""),
-		"exit 2":                         row("shell", scheduler.Failed, 2, "", ""),
-		"exit code 2":                    row("shell", scheduler.Failed, 2, "", "exit code 2"),
-		"killed by SIGKILL":              row("shell", scheduler.Failed, 137, "SIGKILL", "killed by SIGKILL"),
-		"SIGTERM · stopped by ada":       row("shell", scheduler.Cancelled, 143, "SIGTERM", "stopped by ada"),
+		"":                         row("shell", scheduler.Succeeded, 0, "", ""),
+		"exit 2":                   row("shell", scheduler.Failed, 2, "", ""),
+		"exit code 2":              row("shell", scheduler.Failed, 2, "", "exit code 2"),
+		"killed by SIGKILL":        row("shell", scheduler.Failed, 137, "SIGKILL", "killed by SIGKILL"),
+		"SIGTERM · stopped by ada": row("shell", scheduler.Cancelled, 143, "SIGTERM", "stopped by ada"),
+		"another execution still running (concurrency forbid)": row("shell", scheduler.Skipped, 0, "", "skipped: execution 01a1fe47-d2f2-75c8-b1ec-badcaaf2d173 still running (concurrency forbid)"),
 		"status 204":                     row("http", scheduler.Succeeded, 204, "", ""),
 		"status 500 · not what is asked": row("http", scheduler.Failed, 500, "", "not what is asked"),
 	} {

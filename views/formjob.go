@@ -15,34 +15,87 @@ func (p JobFormProps) field(name string) formField {
 
 func (p JobFormProps) value(name string) string { return p.Values[name] }
 
-// shownFields are the fields that say themselves what is wrong with them.
-var shownFields = func() []string {
-	names := []string{
-		"name", "display_name", "notes", "enabled", "schedule", "timezone", "executor", "concurrency", "once", "run_on_start", "ephemeral", "retries", "timeout", "tags", "copies",
-	}
-	for _, fields := range folded {
-		names = append(names, fields...)
-	}
-	for kind, fields := range configFields {
-		for _, f := range fields {
-			names = append(names, ConfigPrefix(kind)+f.Key)
-		}
-	}
-	return names
-}()
+// formFields are the fields that say themselves what is wrong with them, in the
+// form's order, with their labels. Those of the executor follow its choice.
+var formFields = []struct{ name, label string }{
+	{"name", "Name"},
+	{"display_name", "Display name"},
+	{"executor", "Runs"},
+	{"notes", "Notes"},
+	{"metadata", "Metadata"},
+	{"schedule", "Schedule"},
+	{"timezone", "Time zone"},
+	{"enabled", "Enabled"},
+	{"depends_on", "Depends on"},
+	{"once", "Once"},
+	{"triggers", "Starts"},
+	{"run_on_start", "At the server's start"},
+	{"ephemeral", "Delete it after its first success"},
+	{"catch_up", "Missed fires"},
+	{"catch_up_window", "Catch-up window"},
+	{"jitter", "Jitter"},
+	{"starts_at", "Starts (UTC)"},
+	{"ends_at", "Ends (UTC)"},
+	{"paused_until", "Paused until (UTC)"},
+	{"tags", "Tags"},
+	{"copies", "Copies"},
+	{"concurrency", "When it still runs"},
+	{"timeout", "Timeout"},
+	{"retries", "Retries"},
+	{"max_queued", "At most waiting"},
+	{"max_running", "At most at once"},
+	{"priority", "Priority"},
+	{"retry.delay", "First retry after"},
+	{"retry.factor", "Then times"},
+	{"retry.max_delay", "At most"},
+	{"retry.exit_codes", "Only after exit codes"},
+	{"grace", "Grace"},
+	{"output_limit.head", "Keep of the beginning"},
+	{"output_limit.tail", "Keep of the end"},
+	{"progress", "Progress pattern"},
+	{"retention.max_age", "Kept for"},
+	{"retention.max_count", "Executions kept"},
+	{"retention.max_bytes", "Output kept"},
+}
 
-// others are the errors that have no field to stand beside.
-func (p JobFormProps) others() []string {
-	var out []string
-	for _, k := range slices.Sorted(maps.Keys(p.Errors)) {
-		shown := slices.ContainsFunc(shownFields, func(name string) bool { return k == name || strings.HasPrefix(k, name+".") })
-		// Fields of the executor that was not chosen are folded away.
-		if key, ok := strings.CutPrefix(k, ConfigPrefix(p.Values["executor"])); ok && shown {
-			key, _, _ = strings.Cut(key, ".")
-			shown = slices.ContainsFunc(configFields[p.Values["executor"]], func(f configField) bool { return f.Key == key })
+// wrongField is a line of what the form says at its top: which field is wrong,
+// and how. Without an id there is no such field to go to.
+type wrongField struct{ id, label, problem string }
+
+// wrongFields are the fields that are wrong, in the form's order; then what has
+// no field to stand beside.
+func (p JobFormProps) wrongFields() []wrongField {
+	var out []wrongField
+	shown := map[string]bool{}
+	add := func(name, id, label string) {
+		f := p.field(name)
+		if f.wrong() == "" {
+			return
 		}
-		if !shown {
-			out = append(out, k+": "+p.Errors[k])
+		out = append(out, wrongField{id, label, f.wrong()})
+		for k := range p.Errors {
+			if k == name || strings.HasPrefix(k, name+".") {
+				shown[k] = true
+			}
+		}
+	}
+	for _, f := range formFields {
+		id := p.field(f.name).id()
+		if f.name == "executor" {
+			id = "kind-" + p.executor()
+		}
+		add(f.name, id, f.label)
+		if f.name != "executor" {
+			continue
+		}
+		for _, c := range configFields[p.executor()] {
+			name := ConfigPrefix(p.executor()) + c.Key
+			add(name, p.field(name).id(), c.Label)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(p.Errors)) {
+		if !shown[k] {
+			out = append(out, wrongField{"", k, p.Errors[k]})
 		}
 	}
 	return out
@@ -116,7 +169,7 @@ func (p JobFormProps) summary() string {
 	if p.Problem != "" {
 		return p.Problem
 	}
-	if n := len(p.Errors); n > 0 {
+	if n := len(p.wrongFields()); n > 0 {
 		return "Not saved: " + plural(int64(n), "field needs", "fields need") + " another look"
 	}
 	return ""

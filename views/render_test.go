@@ -438,3 +438,33 @@ func TestIconsExist(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is wrong, the line at the top leads to its field and names it as the form does.
+func TestWrongFieldsAreLinks(t *testing.T) {
+	for _, kind := range configKinds {
+		p := sampleForm()
+		p.Values["executor"], p.Errors = kind, map[string]string{}
+		for _, f := range formFields {
+			p.Errors[f.name] = "is wrong: " + f.name
+		}
+		for _, f := range configFields[kind] {
+			p.Errors[ConfigPrefix(kind)+f.Key] = "is wrong: " + f.Key
+		}
+		doc := parse(t, render(t, JobFormPage(p)))
+		labels := map[string]string{}
+		for n := range doc.Descendants() {
+			if id, ok := attr(n, "for"); ok && n.Data == "label" {
+				labels[id] = text(n)
+			}
+		}
+		wrong := p.wrongFields()
+		if len(wrong) != len(p.Errors) {
+			t.Errorf("%s: %d of %d errors are told", kind, len(wrong), len(p.Errors))
+		}
+		for _, w := range wrong {
+			if label, has := labels[w.id]; byID(doc, w.id) == nil || has && label != w.label {
+				t.Errorf("%s: the line %+v leads to what is called %q", kind, w, label)
+			}
+		}
+	}
+}

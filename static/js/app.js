@@ -63,6 +63,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     const chosen = store.get("theme") || "system";
     for (const input of document.querySelectorAll("[data-themes] input")) input.checked = input.value === chosen;
+    document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     document.querySelector("[data-focus]")?.focus();
     expireToasts();
   });
