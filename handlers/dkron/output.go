@@ -17,10 +17,11 @@ const outputBytes = 256_000
 func (a *API) output(ctx context.Context, j *scheduler.Job, e *scheduler.Execution) (string, error) {
 	var problems string
 	if e.State.Final() && len(j.Notify) > 0 {
-		failed, pending, err := a.processing(ctx, e)
+		deliveries, err := a.Store.ListDeliveries(ctx, e.ID)
 		if err != nil {
 			return "", err
 		}
+		failed, pending := processing(deliveries)
 		if place := processed(j.Notify, e); place != "" && failed == "" && !pending {
 			return place, nil
 		}
@@ -34,19 +35,18 @@ func (a *API) output(ctx context.Context, j *scheduler.Job, e *scheduler.Executi
 }
 
 // processing says which processors of an execution failed, in lines, and whether
-// some are not done yet.
-func (a *API) processing(ctx context.Context, e *scheduler.Execution) (failed string, pending bool, err error) {
-	list, err := a.Store.ListDeliveries(ctx, e.ID)
-	for _, d := range list {
+// some are not done yet: one that is at work has been attempted, and has no outcome.
+func processing(deliveries []scheduler.Delivery) (failed string, pending bool) {
+	for _, d := range deliveries {
 		if _, is := processors[d.Kind]; !is {
 			continue
 		}
-		pending = pending || d.State == scheduler.DeliveryPending && d.Attempts == 0
+		pending = pending || d.State == scheduler.DeliveryPending && d.Error == ""
 		if d.State != scheduler.DeliverySent && d.Error != "" {
 			failed += "\nprocessor " + d.Kind + ": " + d.Error + "\n"
 		}
 	}
-	return failed, pending, err
+	return failed, pending
 }
 
 // written is what the run itself wrote.
