@@ -220,14 +220,14 @@ test('the help says what the keys do on the page', async ({ adminPage: page, api
     await expectUsable(page, `the help of ${path}`)
     return (await help.locator('.keys > div:visible').allInnerTexts()).map((line) => line.replace(/\s+/g, ' '))
   }
-  const everywhere = ['Ctrl K go to any job or page', '? this help']
+  const everywhere = ['Ctrl K Go to any job or page', '? This help']
   expect(await keys(`/jobs?q=${name}`)).toEqual([
-    'j k next and previous row', 'Enter open the row', 'r Run', 'p Pause', 'e Edit', 'c choose the row', '/ to the filter', ...everywhere,
+    'j k Next and previous row', 'Enter Open the row', 'r Run', 'p Pause', 'e Edit', 'c Choose the row', '/ To the filter', ...everywhere,
   ])
   expect(await keys(`/executions?job=${name}`)).toEqual([
-    'j k next and previous row', 'Enter open the row', 'x Stop', 'c choose the row', '/ to the filter', ...everywhere,
+    'j k Next and previous row', 'Enter Open the row', 'x Stop', 'c Choose the row', '/ To the filter', ...everywhere,
   ])
-  expect(await keys(`/settings/users?q=${name}`)).toEqual(['/ to the filter', ...everywhere])
-  expect(await keys('/settings/users')).toContain('j k next and previous row')
-  expect(await keys(`/executions/${run}`)).toContain('f End follow the output')
+  expect(await keys(`/settings/users?q=${name}`)).toEqual(['/ To the filter', ...everywhere])
+  expect(await keys('/settings/users')).toContain('j k Next and previous row')
+  expect(await keys(`/executions/${run}`)).toContain('f End Follow the output')
 })
