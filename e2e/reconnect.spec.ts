@@ -88,7 +88,7 @@ test('pages outlive a killed server, and what follows is complete', async ({ bro
 
   await expect(lostView.state('Lost'), 'what was running says how it ended').toBeVisible({ timeout: 20_000 })
   await lostView.expectLines(1, 20)
-  await expect(lostPage.getByText((await api.execution(lost)).reason).first()).toBeVisible()
+  await expect(lostPage.getByText((await api.execution(lost)).reason.replace(/^lost: /, '')).first()).toBeVisible()
 
   second.lines(1, 30)
   await expect(nextView.state('Running')).toBeVisible({ timeout: 20_000 })
