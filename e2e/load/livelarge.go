@@ -74,9 +74,13 @@ func largeCrowd(ctx context.Context, s *server, path string, lines int) error {
 			for range 50 {
 				asked = append(asked, fmt.Sprintf("%s/lines?from=%d&count=1000", path, 1+r.IntN(lines)))
 			}
-			asked = append(asked, fmt.Sprintf("%s/search?q=%d99&count=100", path, i), fmt.Sprintf("%s/search?q=no+such+%d&count=100", path, i))
 			for _, one := range asked {
 				if _, _, _, err := s.timed(ctx, one, "text/html", ""); err != nil {
+					return err
+				}
+			}
+			for _, expr := range []string{fmt.Sprintf("%d99", i), fmt.Sprintf("no+such+%d", i)} {
+				if _, _, _, err := s.timed(ctx, path+"/search?count=100&q="+expr, "application/json", ""); err != nil {
 					return err
 				}
 			}
