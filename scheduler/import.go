@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -39,6 +40,25 @@ type ImportFormat struct {
 	// Login is the path below a server's root to which a user's name and password are
 	// sent as a form, for a cookie; empty: they are sent with Basic.
 	Login string
+}
+
+// DistinctNames returns the names with a number behind each that stands a second
+// time and further, none of which is another's: "a", "a", "a 2" become "a", "a 3", "a 2".
+func DistinctNames(names []string) []string {
+	given, used := map[string]bool{}, map[string]bool{}
+	for _, name := range names {
+		given[name] = true
+	}
+	distinct := make([]string, len(names))
+	for i, name := range names {
+		one := name
+		for n := 2; used[one] || one != name && given[one]; n++ {
+			one = fmt.Sprintf("%s %d", name, n)
+		}
+		used[one] = true
+		distinct[i] = one
+	}
+	return distinct
 }
 
 // ImportStep is what an import does with one job.

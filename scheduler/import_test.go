@@ -187,3 +187,10 @@ func TestStopServerIsForAdmins(t *testing.T) {
 		t.Errorf("stopped %d times, recorded %+v", stopped, rows)
 	}
 }
+
+func TestDistinctNames(t *testing.T) {
+	got := scheduler.DistinctNames([]string{"a", "b", "a", "a 2", "a", "b"})
+	if want := []string{"a", "b", "a 3", "a 2", "a 4", "b 2"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -66,20 +66,16 @@ func readDump(raw []byte, classes Catalogue) ([]scheduler.Imported, error) {
 	// Names are not unique there. Which one is the second must be the same each time.
 	slices.SortStableFunc(saved, func(x, y savedJob) int { return cmp.Compare(x.JobID, y.JobID) })
 	list := make([]scheduler.Imported, len(saved))
-	taken := map[string]bool{}
-	for _, j := range saved {
-		taken[j.Name] = true
-	}
-	used := map[string]bool{}
+	names := make([]string, len(saved))
 	for i := range saved {
-		j := &saved[i]
-		one := &list[i]
+		names[i] = saved[i].Name
+	}
+	for i, name := range scheduler.DistinctNames(names) {
+		j, one := &saved[i], &list[i]
 		one.Draft, one.Notes, one.Err = j.draft(classes)
-		one.Draft.Name = j.Name
-		for n := 2; used[one.Draft.Name] || n > 2 && taken[one.Draft.Name]; n++ {
-			one.Draft.Name, one.Draft.DisplayName = fmt.Sprintf("%s %d", j.Name, n), j.Name
+		if one.Draft.Name = name; name != j.Name {
+			one.Draft.DisplayName = j.Name
 		}
-		used[one.Draft.Name] = true
 	}
 	return list, nil
 }

@@ -226,17 +226,13 @@ func (x *export) event(item json.RawMessage) {
 // the second must be the same each time.
 func (x *export) jobs() []scheduler.Imported {
 	slices.SortStableFunc(x.events, func(a, b *event) int { return cmp.Or(cmp.Compare(a.Created, b.Created), cmp.Compare(a.ID, b.ID)) })
-	title := func(e *event) string { return cmp.Or(strings.TrimSpace(e.Title), e.ID) }
-	taken, used := map[string]bool{}, map[string]bool{}
-	for _, e := range x.events {
-		taken[title(e)] = true
+	titles := make([]string, len(x.events))
+	for i, e := range x.events {
+		titles[i] = cmp.Or(strings.TrimSpace(e.Title), e.ID)
 	}
-	for _, e := range x.events {
-		e.name = title(e)
-		for n := 2; used[e.name] || n > 2 && taken[e.name]; n++ {
-			e.name = fmt.Sprintf("%s %d", title(e), n)
-		}
-		used[e.name] = true
+	for i, name := range scheduler.DistinctNames(titles) {
+		e := x.events[i]
+		e.name = name
 		x.byID[e.ID] = e
 	}
 	list := make([]scheduler.Imported, 0, len(x.events)+len(x.broken))
