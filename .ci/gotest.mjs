@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { writeFileSync } from 'node:fs'
 
 const counts = { pass: 0, fail: 0, skip: 0 }
-const failedPackages = [] // named once more at the end
+const failures = [] // told once more at the end, shortly: who sees only that sees why
 const outputs = new Map() // output of tests that have not ended yet, by package and test
 let broken = false // a package that failed without a failing test: it did not build, or panicked
 
@@ -42,7 +42,11 @@ for await (const line of createInterface({ input: process.stdin })) {
 function endTest(event) {
   const text = take(event)
   counts[event.Action]++
-  if (event.Action === 'fail') process.stdout.write(text)
+  if (event.Action === 'fail') {
+    process.stdout.write(text)
+    // A parent of failed subtests says nothing of its own.
+    if (/^\s+\S+\.go:\d+:/m.test(text)) failures.push(text.split('\n').slice(0, 20).join('\n'))
+  }
   if (event.Action === 'skip') process.stdout.write(text.replace(/^=== .*\n/gm, ''))
 }
 
@@ -53,16 +57,27 @@ function endPackage(event) {
     broken = true
     // What a panic or a deadline prints belongs to the test that was running then and never ended.
     for (const [name, rest] of outputs) {
-      if (name.startsWith(`${event.Package}\t`)) process.stdout.write(rest.join(''))
+      if (!name.startsWith(`${event.Package}\t`)) continue
+      const died = rest.join('')
+      process.stdout.write(died)
+      if (died.includes('panic: ')) failures.push(causeOf(died))
     }
     process.stdout.write(text)
-    failedPackages.push(last)
+    failures.push(last)
   } else if (event.Action === 'pass') {
     console.log(last)
   }
 }
 
-for (const line of failedPackages) console.log(line)
+// What of a panic's output says why: its message, and where the tests were that had begun and did not wait
+// for their turn.
+function causeOf(text) {
+  const [message, ...goroutines] = text.slice(text.indexOf('panic: ')).split('\n\ngoroutine ')
+  const tests = goroutines.filter((g) => g.includes('testing.tRunner(') && !/testing\.(\(\*T\)\.Parallel|runTests)\(/.test(g))
+  return [message, ...tests.slice(0, 3).map((g) => 'goroutine ' + g)].join('\n').split('\n').slice(0, 80).join('\n')
+}
+
+for (const text of failures) console.log(text)
 const ran = counts.pass + counts.fail
 console.log(`go test: ${counts.pass} passed, ${counts.fail} failed, ${counts.skip} skipped`)
 writeFileSync(process.argv[2], `${counts.pass} ${counts.fail} ${counts.skip}\n`)

@@ -284,7 +284,7 @@ func TestDkronLifeOfAJob(t *testing.T) {
 	c.answer(200, "DELETE", "/v1/jobs/job1", nil, new(dkronJob))
 	c.answer(404, "GET", "/v1/jobs/job1", nil, nil)
 	c.answer(200, "POST", "/v1/leave", nil, &members)
-	if err := <-c.s.done; err != nil {
+	if err := ended(t, c.s.cmd, c.s.log, func() error { return <-c.s.done }); err != nil {
 		t.Errorf("leaving: %v\n%s", err, c.s.log)
 	}
 }

@@ -152,7 +152,12 @@ func TestFirstStartPrintsThePasswordOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = given.Process.Kill(); _ = given.Wait() })
-	url := <-log.ready
+	var url string
+	select {
+	case url = <-log.ready:
+	case <-time.After(patience):
+		t.Fatalf("the server is not ready after a minute\n%s", log)
+	}
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/jobs", nil)
 	req.SetBasicAuth("admin", "s3cret")
 	resp, err := http.DefaultTransport.RoundTrip(req)

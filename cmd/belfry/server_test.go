@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	http.DefaultTransport.(*http.Transport).ResponseHeaderTimeout = patience
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
@@ -39,7 +41,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// command prepares the binary with an environment of its own.
+// patience is how long a test waits for what should take a moment: whoever waits
+// longer says what it waited for, instead of ending with all of the package's tests.
+const patience = time.Minute
+
+// command prepares the binary with an environment of its own. Waiting for it does
+// not hang on what a process that it left holds open.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := binary()
@@ -48,6 +55,7 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TZ=UTC"}
+	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
 
@@ -99,7 +107,7 @@ func serve(t *testing.T, data string, args ...string) *server {
 	case s.url = <-s.log.ready:
 	case err := <-s.done:
 		t.Fatalf("the server ended: %v\n%s", err, s.log)
-	case <-time.After(60 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("the server is not ready after a minute\n%s", s.log)
 	}
 	return s
@@ -120,12 +128,23 @@ func (s *server) terminate() int {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		s.t.Fatal(err)
 	}
-	err := <-s.done
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if errors.As(ended(s.t, s.cmd, s.log, func() error { return <-s.done }), &exit) {
 		return exit.ExitCode()
 	}
 	return 0
+}
+
+// ended returns what wait said of a process. One that does not end prints what its
+// goroutines do.
+func ended(t *testing.T, cmd *exec.Cmd, log fmt.Stringer, wait func() error) error {
+	t.Helper()
+	late := time.AfterFunc(patience, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) })
+	err := wait()
+	if !late.Stop() {
+		t.Fatalf("%v does not end within a minute\n%s", cmd.Args, log)
+	}
+	return err
 }
 
 // call sends JSON, expects a status, and decodes the answer into out.
@@ -219,27 +238,31 @@ func (s *server) run(name string) string {
 func (s *server) until(id string, check func(execution) bool) execution {
 	s.t.Helper()
 	api := clientFlags{Server: s.url}.client()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
 	var e execution
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for ctx.Err() == nil {
 		s.call(http.MethodGet, "/executions/"+id, nil, http.StatusOK, &e)
 		if check(e) {
 			return e
 		}
-		_, _, err := api.events(s.t.Context(), "execution:"+id, "", func(event string, data []byte) (bool, error) {
+		_, _, err := api.events(ctx, "execution:"+id, "", func(event string, data []byte) (bool, error) {
 			if event != "execution" {
 				return false, nil
 			}
 			err := json.Unmarshal(data, &e)
 			return check(e), err
 		})
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			s.t.Fatal(err)
 		}
 		if check(e) {
 			return e
 		}
 	}
-	s.t.Fatalf("execution %s is %s (%s) after a minute\n%s", id, e.State, e.Reason, s.log)
+	told := e
+	s.call(http.MethodGet, "/executions/"+id, nil, http.StatusOK, &e)
+	s.t.Fatalf("after a minute execution %s is %s (%s); the last event said %s (%s)\n%s", id, e.State, e.Reason, told.State, told.Reason, s.log)
 	return e
 }
 
@@ -251,7 +274,9 @@ func (s *server) untilTotal(path string, n int) {
 		s.call(http.MethodGet, path, nil, http.StatusOK, &list)
 		return list.Total >= n, nil
 	}
-	if _, done, err := (clientFlags{Server: s.url}).client().events(s.t.Context(), "board", "", look); !done || err != nil {
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	if _, done, err := (clientFlags{Server: s.url}).client().events(ctx, "board", "", look); !done || err != nil {
 		s.t.Fatalf("%s has %d rows, want %d: %v", path, list.Total, n, err)
 	}
 }
