@@ -9,7 +9,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"belfry/scheduler"
@@ -67,8 +70,16 @@ func (c *workerCmd) Run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256([]byte(c.Server + "\n" + c.Name))
+	sum := sha256.Sum256([]byte(strings.TrimSuffix(c.Server, "/") + "\n" + c.Name))
 	instance := hex.EncodeToString(sum[:8])
+	alone, err := holdInstance(instance)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("a worker named %s of %s runs on this machine already; give each its own --name", c.Name, c.Server)
+	}
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
 	sh, err := shell.New(log)
 	if err != nil {
 		return err
@@ -93,6 +104,15 @@ func (c *workerCmd) Run(ctx context.Context, con *console) error {
 	err = c.work(ctx, client, pool, engine, log)
 	engine.Close()
 	return errors.Join(err, sh.Close())
+}
+
+// holdInstance sees to it that no other worker on this machine has the same name and
+// server until the result is closed or this process ends, however it ends. Each of
+// two would take the other's processes for leftovers of its own earlier life, and
+// kill them. EADDRINUSE: there is one.
+func holdInstance(instance string) (io.Closer, error) {
+	// An address of the abstract namespace, so that no file remains.
+	return net.Listen("unix", "@belfry-worker-"+instance)
 }
 
 // work claims and runs until ctx ends or the server lets this worker in no more.

@@ -104,7 +104,7 @@ func (s *server) untilOutput(id, prefix string) {
 func TestWorkerProcess(t *testing.T) {
 	s := serve(t, t.TempDir(), "--tags", "here")
 	file, token := s.workerToken()
-	cmd, _ := startWorker(t, s.url, file, "far", "--tags", "gpu,zone:eu", "--slots", "3", "--drain-grace", "20s")
+	cmd, log := startWorker(t, s.url, file, "far", "--tags", "gpu,zone:eu", "--slots", "3", "--drain-grace", "20s")
 	w := s.untilWorker("far", "online")
 	if w.Slots != 3 || strings.Join(w.Tags, " ") != "gpu zone:eu" || w.System != "linux/amd64" && w.System != "linux/arm64" || w.Version == "" {
 		t.Errorf("it says of itself %+v", w)
@@ -147,7 +147,7 @@ func TestWorkerProcess(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
+	if err := ended(t, cmd, log, cmd.Wait); err != nil {
 		t.Fatal(err)
 	}
 	s.call(http.MethodGet, "/executions/"+id+"/output", nil, http.StatusOK, &output)
@@ -157,12 +157,12 @@ func TestWorkerProcess(t *testing.T) {
 	}
 	s.untilWorker("far", "offline")
 
-	cmd, log := startWorker(t, s.url, file, "far", "--tags", "zone:eu")
+	cmd, log = startWorker(t, s.url, file, "far", "--tags", "zone:eu")
 	s.untilWorker("far", "online")
 	id = s.run("endless")
 	s.untilOutput(id, "begun\n")
 	s.call(http.MethodDelete, "/workers/tokens/"+token, nil, http.StatusNoContent, nil)
-	if err := cmd.Wait(); err == nil || !strings.Contains(log.String(), "the worker token is unknown or revoked") {
+	if err := ended(t, cmd, log, cmd.Wait); err == nil || !strings.Contains(log.String(), "the worker token is unknown or revoked") {
 		t.Errorf("%v\n%s", err, log)
 	}
 	s.call(http.MethodGet, "/executions/"+id, nil, http.StatusOK, &e)
@@ -203,13 +203,42 @@ func TestWorkersOfOneName(t *testing.T) {
 	file, _ := s.workerToken()
 	first, log := startWorker(t, s.url, file, "twin", "--tags", "one")
 	s.untilWorker("twin", "online")
-	startWorker(t, s.url, file, "twin", "--tags", "two")
-	if err := first.Wait(); err == nil || !strings.Contains(log.String(), "another worker connected under this name") {
+	another := newProxy(t, strings.TrimPrefix(s.url, "http://")) // as if from another machine
+	startWorker(t, another.url(), file, "twin", "--tags", "two")
+	if err := ended(t, first, log, first.Wait); err == nil || !strings.Contains(log.String(), "another worker connected under this name") {
 		t.Errorf("%v\n%s", err, log)
 	}
 	if w := s.untilWorker("twin", "online"); strings.Join(w.Tags, " ") != "two" {
 		t.Errorf("what is left is %+v", w)
 	}
+}
+
+// TestWorkersOfOneNameOnOneMachine: the later one is refused, before it ends what
+// the one before runs. When that is gone, it may come.
+func TestWorkersOfOneNameOnOneMachine(t *testing.T) {
+	s := serve(t, t.TempDir())
+	file, _ := s.workerToken()
+	first, _ := startWorker(t, s.url, file, "twin", "--tags", "one")
+	s.untilWorker("twin", "online")
+	goOn := filepath.Join(t.TempDir(), "go-on")
+	s.shellJob("long", "@manually", "echo begun; until [ -e "+goOn+" ]; do sleep 0.05; done", map[string]any{"tags": []string{"one"}})
+	id := s.run("long")
+	s.untilOutput(id, "begun\n")
+	second, log := startWorker(t, s.url+"/", file, "twin")
+	says := "a worker named twin of " + s.url + "/ runs on this machine already; give each its own --name"
+	if err := ended(t, second, log, second.Wait); err == nil || !strings.Contains(log.String(), says) {
+		t.Errorf("a second one: %v\n%s", err, log)
+	}
+	if err := os.WriteFile(goOn, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.until(id, is("succeeded"))
+	if err := first.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Wait()
+	startWorker(t, s.url, file, "twin", "--tags", "two")
+	s.eventually("it comes", "board", func() bool { return strings.Join(s.untilWorker("twin", "online").Tags, " ") == "two" })
 }
 
 func TestWorkerIsRefused(t *testing.T) {
@@ -247,7 +276,7 @@ func TestWorkerTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(to))
-	defer front.Close()
+	t.Cleanup(front.Close) // after its workers: it waits for what they ask
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
 	if err := os.WriteFile(ca, block, 0o600); err != nil {
