@@ -90,6 +90,13 @@ func (s *server) untilWorker(name, state string) (w workerState) {
 	return w
 }
 
+// untilTags waits until a worker that is online has these tags: the one before it is
+// told that it is over a moment before the other is there.
+func (s *server) untilTags(name, tags string) {
+	s.t.Helper()
+	s.eventually("worker "+name+" has the tags "+tags, "board", func() bool { return strings.Join(s.untilWorker(name, "online").Tags, " ") == tags })
+}
+
 func (s *server) untilOutput(id, prefix string) {
 	s.t.Helper()
 	s.eventually("output of "+id, "execution:"+id, func() bool {
@@ -208,9 +215,7 @@ func TestWorkersOfOneName(t *testing.T) {
 	if err := ended(t, first, log, first.Wait); err == nil || !strings.Contains(log.String(), "another worker connected under this name") {
 		t.Errorf("%v\n%s", err, log)
 	}
-	if w := s.untilWorker("twin", "online"); strings.Join(w.Tags, " ") != "two" {
-		t.Errorf("what is left is %+v", w)
-	}
+	s.untilTags("twin", "two")
 }
 
 // TestWorkersOfOneNameOnOneMachine: the later one is refused, before it ends what
@@ -238,7 +243,7 @@ func TestWorkersOfOneNameOnOneMachine(t *testing.T) {
 	}
 	_ = first.Wait()
 	startWorker(t, s.url, file, "twin", "--tags", "two")
-	s.eventually("it comes", "board", func() bool { return strings.Join(s.untilWorker("twin", "online").Tags, " ") == "two" })
+	s.untilTags("twin", "two")
 }
 
 func TestWorkerIsRefused(t *testing.T) {
