@@ -132,34 +132,11 @@ type storedOutput struct {
 	id    string
 }
 
-// outputPart is how much of an output is read at once.
-const outputPart = 256 << 10
-
 func (o *storedOutput) Tail(ctx context.Context, max int) ([]byte, bool, error) {
 	c, err := o.store.OutputTail(ctx, o.id, max)
 	return c.Data, c.FirstByte > 0, err
 }
 
 func (o *storedOutput) Each(ctx context.Context, fn func(Chunk, Gap) error) error {
-	gap, err := o.store.OutputGap(ctx, o.id)
-	if err != nil {
-		return err
-	}
-	for from := int64(0); ; {
-		c, err := o.store.OutputAt(ctx, o.id, from, outputPart)
-		if err != nil {
-			return err
-		}
-		if len(c.Data) == 0 {
-			return nil
-		}
-		var before Gap
-		if !gap.IsZero() && c.FirstByte >= gap.To && from < gap.To {
-			before = gap
-		}
-		if err := fn(c, before); err != nil {
-			return err
-		}
-		from = c.EndByte()
-	}
+	return EachPart(ctx, o.store, o.id, fn)
 }

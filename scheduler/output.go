@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -90,4 +91,35 @@ func (g Gap) String() string {
 // executor: a run does not die of its log.
 type OutputWriter interface {
 	Write(s Stream, p []byte)
+}
+
+// outputPart is how much of an output is read at once.
+const outputPart = 256 << 10
+
+// EachPart calls fn for all that is kept of an output, part by part, each with what
+// was cut out right before it. What was cut out at the very end, which is so while a
+// run goes on and when it was lost, comes with an empty part.
+func EachPart(ctx context.Context, store OutputStore, id string, fn func(Chunk, Gap) error) error {
+	gap, err := store.OutputGap(ctx, id)
+	if err != nil {
+		return err
+	}
+	for at := int64(0); ; {
+		c, err := store.OutputAt(ctx, id, at, outputPart)
+		if err != nil {
+			return err
+		}
+		more := len(c.Data) > 0
+		if !more && at >= gap.To {
+			return nil
+		}
+		var before Gap
+		if at < gap.To && (!more || c.FirstByte >= gap.To) {
+			before = gap
+		}
+		if err := fn(c, before); err != nil || !more {
+			return err
+		}
+		at = c.EndByte()
+	}
 }

@@ -8,10 +8,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
-)
 
-// logBytes is how much of a log is read at once.
-const logBytes = 256 << 10
+	"belfry/scheduler"
+)
 
 // showLog answers what all runs of a job wrote, one after the other, as a JSON
 // text. It is written while it is read: a log may be long.
@@ -48,25 +47,14 @@ func (a *API) showLog(c echo.Context) error {
 
 // copyLog writes what one run wrote, with a line in place of what was cut out.
 func (a *API) copyLog(ctx context.Context, run string, w *jsonText) error {
-	gap, err := a.Store.OutputGap(ctx, run)
-	if err != nil {
-		return err
-	}
-	for at := int64(0); ; {
-		chunk, err := a.Store.OutputAt(ctx, run, at, logBytes)
-		if err != nil || len(chunk.Data) == 0 {
-			return err
-		}
-		if chunk.FirstByte > at && !gap.IsZero() {
-			if err := w.add([]byte(gap.String() + "\n")); err != nil {
+	return scheduler.EachPart(ctx, a.Store, run, func(part scheduler.Chunk, cut scheduler.Gap) error {
+		if !cut.IsZero() {
+			if err := w.add([]byte(cut.String() + "\n")); err != nil {
 				return err
 			}
 		}
-		if err := w.add(chunk.Data); err != nil {
-			return err
-		}
-		at = chunk.EndByte()
-	}
+		return w.add(part.Data)
+	})
 }
 
 // jsonText writes bytes as the inside of a JSON text; what is not UTF-8 becomes
