@@ -34,8 +34,18 @@ func (x *Executor) CheckClass(c scheduler.JobClass) error {
 			return scheduler.Invalid("template", "%s stands for nothing; there are {{args}}, {{argv}}, {{json}}, {{1}}, {{json 1}} and {{env NAME}}", hole)
 		}
 	}
-	if len(c.Example) == 0 {
+	var template any
+	if err := json.Unmarshal(c.Template, &template); err != nil {
+		return scheduler.Invalid("template", "must be a JSON object")
+	}
+	err := commandsOf("", template, func(command string) error {
+		if hole, found := insideQuotes(command); found {
+			return scheduler.Invalid("template", "%s must not be inside quotes or behind a backslash: it is quoted already", hole)
+		}
 		return nil
+	})
+	if err != nil || len(c.Example) == 0 {
+		return err
 	}
 	return x.checkExample(c)
 }

@@ -11,7 +11,7 @@
 //	{{env NAME}} is a variable of the server's environment
 //
 // and an item of a list that is nothing but "{{argv}}" becomes one item for each
-// argument. In a text under the key "command", which a shell may read, {{1}} is
-// quoted too. Arguments that are not strings are written as JSON. An argument or a
+// argument. In a text under the key "command", which a shell may read, all of them
+// are quoted, and must not be inside quotes. Arguments that are not strings are written as JSON. An argument or a
 // variable that is missing fails the run.
 package class

@@ -3,6 +3,7 @@ package class
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -86,7 +87,7 @@ func (f filling) text(text string, quoted bool) (_ string, err error) {
 		case m[1] == "args" || m[1] == "argv":
 			return quoteAll(f.words)
 		case m[1] == "json":
-			return string(array(f.raw))
+			return asText(string(array(f.raw)), quoted)
 		case m[4] != "":
 			v, ok := f.env(m[4])
 			if !ok && err == nil {
@@ -101,15 +102,80 @@ func (f filling) text(text string, quoted bool) (_ string, err error) {
 			}
 			return ""
 		}
-		switch {
-		case m[3] != "":
-			return string(compact(f.raw[n-1]))
-		case quoted:
-			return quoteAll(f.words[n-1 : n])
+		if m[3] != "" {
+			return asText(string(compact(f.raw[n-1])), quoted)
 		}
-		return f.words[n-1]
+		return asText(f.words[n-1], quoted)
 	})
 	return filled, err
+}
+
+// asText is what an argument becomes in a text.
+func asText(argument string, quoted bool) string {
+	if quoted {
+		return quoteAll([]string{argument})
+	}
+	return argument
+}
+
+// commandsOf calls fn for each text of a template that a shell may read.
+func commandsOf(key string, v any, fn func(string) error) (err error) {
+	switch v := v.(type) {
+	case string:
+		if key == "command" {
+			return fn(v)
+		}
+	case map[string]any:
+		for k := range v {
+			err = errors.Join(err, commandsOf(k, v[k], fn))
+		}
+	case []any:
+		for _, item := range v {
+			err = errors.Join(err, commandsOf(key, item, fn))
+		}
+	}
+	return err
+}
+
+// insideQuotes returns a hole that a shell would find inside quotes or behind a
+// backslash: the quotes of what is put in would end those, or be none.
+func insideQuotes(command string) (hole string, found bool) {
+	var holes [][]int
+	for _, m := range holePattern.FindAllStringSubmatchIndex(command, -1) {
+		if m[8] < 0 { // a variable of the server is put in as it is
+			holes = append(holes, m[:2])
+		}
+	}
+	var quote byte // ', ", # of a comment, or 0
+	word := false  // the byte before belongs to a word
+	for i := 0; i < len(command); i++ {
+		if len(holes) > 0 && holes[0][0] == i {
+			end := holes[0][1]
+			if quote == '\'' || quote == '"' {
+				return command[i:end], true
+			}
+			holes, i, word = holes[1:], end-1, true
+			continue
+		}
+		c := command[i]
+		switch {
+		case quote == '#':
+			if c == '\n' {
+				quote = 0
+			}
+		case c == '\\' && quote != '\'':
+			if len(holes) > 0 && holes[0][0] == i+1 {
+				return command[i+1 : holes[0][1]], true
+			}
+			i++
+		case quote == c:
+			quote = 0
+		case quote == 0 && (c == '\'' || c == '"' || c == '#' && !word):
+			quote = c
+		}
+		word = !strings.ContainsRune(" \t\n;&|()<>", rune(c))
+	}
+	return "", false
 }
 
 func (f filling) missing(n int) error {
