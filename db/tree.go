@@ -106,12 +106,12 @@ func (s *Store) ListTree(ctx context.Context, f scheduler.TreeFilter) ([]schedul
 		_, err = get(ctx, s.read, "SELECT COUNT(*) FROM tree t"+conds+p.cond, args, &n)
 		return n, err
 	}
-	total, limit, offset := -1, math.MaxInt32, 0
-	if f.Limit > 0 {
+	total, limit, offset := -1, math.MaxInt32, max(f.Offset, 0)
+	if f.Limit > 0 || offset > 0 {
 		if total, err = count(treePart{}); err != nil {
 			return nil, 0, err
 		}
-		limit, offset = f.Limit, max(f.Offset, 0)
+		limit = cmp.Or(max(f.Limit, 0), limit)
 	}
 	list, err := inParts(parts, limit, offset, func(p treePart, limit, offset int) ([]scheduler.TreeJob, error) {
 		return treeJobs(ctx, s.read, "SELECT "+treeColumns+" FROM tree t LEFT JOIN tree p ON p.num = t.parent"+conds+p.cond+" ORDER BY "+p.order+paging,

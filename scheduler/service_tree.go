@@ -195,7 +195,8 @@ func (s *Service) noCircle(ctx context.Context, tx Tx, num int64, on []int64) er
 	return nil
 }
 
-// noCircleBelow looks at everything that waits differently since a job was moved.
+// noCircleBelow looks at everything that waits differently since a job was changed or
+// moved.
 func (s *Service) noCircleBelow(ctx context.Context, tx Tx, num int64) error {
 	required, err := tx.TreeRequires(ctx, num)
 	if err != nil {
@@ -265,6 +266,14 @@ func (s *Service) EditTreeJobs(ctx context.Context, by Principal, edits map[int6
 				return aboutJob(num, err)
 			}
 		}
+		// What one edit would close in a circle, another one of them may open.
+		for _, num := range nums {
+			if e := edits[num]; e.DependsOn != nil || e.Parent != nil {
+				if err := s.noCircleBelow(ctx, tx, num); err != nil {
+					return aboutJob(num, err)
+				}
+			}
+		}
 		return nil
 	})
 }
@@ -283,6 +292,7 @@ func aboutJob(num int64, err error) error {
 	return &named
 }
 
+// editTree leaves it to the caller to look for circles.
 func (s *Service) editTree(ctx context.Context, tx Tx, fx *effects, by Principal, num int64, e TreeEdit) error {
 	list, err := tx.TreeJobs(ctx, []int64{num})
 	if err != nil || len(list) == 0 {
@@ -330,12 +340,7 @@ func (s *Service) editTree(ctx context.Context, tx Tx, fx *effects, by Principal
 		}
 	}
 	if e.DependsOn != nil {
-		if err := s.setTreeDependencies(ctx, tx, num, *e.DependsOn); err != nil {
-			return err
-		}
-	}
-	if is.Parent != was.Parent {
-		return s.noCircleBelow(ctx, tx, num)
+		return tx.SetTreeDependencies(ctx, num, *e.DependsOn)
 	}
 	return nil
 }
@@ -358,15 +363,11 @@ func (s *Service) SetTreeDependencies(ctx context.Context, by Principal, num int
 		return err
 	}
 	return s.treeTx(ctx, by, "tree.depend", TreeName(num), map[string]any{"dependencies": on}, func(tx Tx, _ *effects) error {
-		return s.setTreeDependencies(ctx, tx, num, on)
+		if err := s.noCircle(ctx, tx, num, on); err != nil {
+			return err
+		}
+		return tx.SetTreeDependencies(ctx, num, on)
 	})
-}
-
-func (s *Service) setTreeDependencies(ctx context.Context, tx Tx, num int64, on []int64) error {
-	if err := s.noCircle(ctx, tx, num, on); err != nil {
-		return err
-	}
-	return tx.SetTreeDependencies(ctx, num, on)
 }
 
 // DeleteTreeJobs deletes jobs of the tree with all that is in groups of them; what

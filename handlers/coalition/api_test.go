@@ -187,6 +187,7 @@ func TestBadInput(t *testing.T) {
 		{400, "follows from its jobs", "POST", "/api/jobs", `{"1":{"state":"FINISHED"}}`},
 		{400, "WAITING starts a job", "POST", "/api/jobs", `{"3":{"state":"BOGUS"}}`},
 		{400, "is no id of a job", "POST", "/api/jobs", `{"x":{}}`},
+		{400, "is no id of a job", "POST", "/api/jobs", `{"3":{"title":"p"},"03":{"title":"q"}}`},
 		{400, "must be a list of ids", "POST", "/api/resetjobs", `[1,"x"]`},
 		{400, "must be a list of ids", "DELETE", "/api/jobs", `7`},
 		{400, "must be a list of names", "POST", "/api/stopworkers", `[1]`},
@@ -203,6 +204,35 @@ func TestBadInput(t *testing.T) {
 	w.refused(413, "at most 8388608", "PUT", "/api/jobs", `{"title":"`+strings.Repeat("x", maxBody)+`"}`)
 	if got := w.job(1); got.Total != 2 { // the empty group counts as one
 		t.Errorf("nothing may have changed: %+v", got)
+	}
+}
+
+// TestCirclesAreOfTheWhole: one edit of a request may open the circle that another
+// one would close, whichever has the smaller id.
+func TestCirclesAreOfTheWhole(t *testing.T) {
+	for _, group := range []string{"1", "2"} {
+		w := newWorld(t)
+		inside := map[string]string{"1": "2", "2": "1"}[group]
+		for _, id := range []string{"1", "2"} {
+			w.ok("PUT", "/api/jobs", map[bool]string{true: `{}`, false: `{"command":"x"}`}[id == group])
+		}
+		w.ok("POST", "/api/jobs/"+group+"/dependencies", "["+inside+"]")
+		w.refused(409, "is in the circle", "POST", "/api/jobs", `{"`+inside+`":{"parent":`+group+`}}`)
+		w.ok("POST", "/api/jobs", `{"`+inside+`":{"parent":`+group+`},"`+group+`":{"dependencies":[]}}`)
+	}
+}
+
+// TestOffset: a list is read from an offset on, with a limit or without.
+func TestOffset(t *testing.T) {
+	w := newWorld(t)
+	for range 4 {
+		w.ok("PUT", "/api/jobs", `{"command":"x"}`)
+	}
+	for query, want := range map[string]int{"offset=1": 3, "limit=0&offset=3": 1, "limit=2&offset=3": 1, "offset=4": 0, "": 4} {
+		var list []map[string]any
+		if err := json.Unmarshal([]byte(w.ok("GET", "/api/jobs?"+query, "")), &list); err != nil || len(list) != want {
+			t.Errorf("%q: %d jobs, want %d (%v)", query, len(list), want, err)
+		}
 	}
 }
 

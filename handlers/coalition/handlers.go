@@ -297,7 +297,7 @@ func (a *API) editJobs(c echo.Context) error {
 	edits := map[int64]scheduler.TreeEdit{}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		id, err := strconv.ParseInt(key, 10, 64)
-		if err != nil {
+		if err != nil || strconv.FormatInt(id, 10) != key { // written twice, one of the two would be dropped
 			return bad("%s is no id of a job", shorten(key))
 		}
 		e, affinity, err := readEdit(all[key])
