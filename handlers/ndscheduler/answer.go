@@ -19,7 +19,7 @@ func answer(c echo.Context, status int, v any) error {
 	if err != nil {
 		return err
 	}
-	if c.Request().Method == http.MethodGet && status == http.StatusOK {
+	if m := c.Request().Method; (m == http.MethodGet || m == http.MethodHead) && status == http.StatusOK {
 		sum := sha1.Sum(b) //nolint:gosec // as above
 		tag := `"` + hex.EncodeToString(sum[:]) + `"`
 		c.Response().Header().Set("Etag", tag)

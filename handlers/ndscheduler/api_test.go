@@ -262,6 +262,9 @@ func TestTimeRanges(t *testing.T) {
 		"?time_range_start=2026-11-20T22:40:00%2B01:00&time_range_end=2026-11-20T22:47:00%2B01:00": 1,
 		"?time_range_start=2026-11-20T22:40:00+01:00&time_range_end=2026-11-20T22:47:00+0100":      1,
 		"?time_range_start=2026-11-20T21:50:00Z&time_range_end=2026-11-20T21:40:00Z":               0,
+		"?time_range_start=2026-11-20T22:40:00%2B01&time_range_end=20261120T224700%2B0100":         1,
+		"?time_range_start=2026-11-20T22:40+0100&time_range_end=20261120T2147Z":                    1,
+		"?time_range_start=20261120": 3, "?time_range_start=20261121&time_range_end=20261122": 0,
 		"?time_range_start=1795211100&time_range_end=1795211220.5":                                 1,
 		"?time_range_start=x&time_range_start=2026-11-20":                                          3,
 		"?time_range_start=2026-11-20&limit=10000":                                                 3,
@@ -360,6 +363,16 @@ func TestRolesAndLogs(t *testing.T) {
 	}
 }
 
+// TestSlash: an address with a slash at its end leads to the one without.
+func TestSlash(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/api/v1/jobs", "/api/v1/executions", "/api/v1/jobs/x", "/api/v1/executions/x"} {
+		if rec := w.send("GET", path+"/?a=b", ""); rec.Code != http.StatusMovedPermanently || rec.Header().Get("Location") != path+"?a=b" {
+			t.Errorf("%s/: %d to %q", path, rec.Code, rec.Header().Get("Location"))
+		}
+	}
+}
+
 // TestEtag: what a client has is not sent again.
 func TestEtag(t *testing.T) {
 	w := newWorld(t)
@@ -367,6 +380,9 @@ func TestEtag(t *testing.T) {
 	tag := w.send("GET", "/api/v1/jobs", "").Header().Get("Etag")
 	if rec := w.send("GET", "/api/v1/jobs", "", "If-None-Match", tag); rec.Code != http.StatusNotModified || rec.Body.Len() > 0 {
 		t.Errorf("again it is %d", rec.Code)
+	}
+	if got := w.send("HEAD", "/api/v1/jobs", "").Header().Get("Etag"); got != tag {
+		t.Errorf("HEAD says %q, GET %q", got, tag)
 	}
 	w.add(`{` + awesome + `, "name": "b", "minute": "1"}`)
 	if rec := w.send("GET", "/api/v1/jobs", "", "If-None-Match", tag); rec.Code != http.StatusOK {

@@ -42,16 +42,29 @@ func readRange(r *http.Request, now time.Time) (timeRange, error) {
 	return out, nil
 }
 
-// layouts are the ways to write a time. Without an offset it is UTC.
-var layouts = []string{
-	time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04",
-	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly,
-}
+// layouts are the ways of ISO 8601 to write a time, each with Z, +hh:mm, +hhmm, +hh or
+// without an offset, which is UTC then.
+var layouts = func() (all []string) {
+	for _, t := range []string{
+		"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "20060102T150405", "20060102T1504",
+	} {
+		all = append(all, t, t+"Z07:00", t+"Z0700", t+"Z07")
+	}
+	return append(all, time.DateOnly)
+}()
+
+// basicDate is a day of ISO 8601 without dashes. The seconds it would be otherwise are
+// in 1970 or 1971, before any scheduler ran.
+var basicDate = regexp.MustCompile(`^(19|20)\d{6}$`)
 
 // plusLost matches a time whose offset's plus sign was not percent-encoded.
-var plusLost = regexp.MustCompile(`^(\S+[T ]\S+) (\d{2}:?\d{2})$`)
+var plusLost = regexp.MustCompile(`^(\S+[T ]\S+) (\d{2}:?(?:\d{2})?)$`)
 
 func parseTime(text string) (time.Time, bool) {
+	if basicDate.MatchString(text) {
+		t, err := time.Parse("20060102", text)
+		return t, err == nil
+	}
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
 		if math.Abs(seconds) > 1<<40 || math.IsNaN(seconds) {
 			return time.Time{}, false
