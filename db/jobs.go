@@ -62,6 +62,9 @@ func (s *Store) ListJobs(ctx context.Context, f scheduler.JobFilter) ([]schedule
 	if !ok {
 		return nil, scheduler.Total{}, scheduler.Invalid("sort", "jobs cannot be ordered by %q", name)
 	}
+	if len(f.Metadata) > scheduler.MaxMetadata {
+		return nil, scheduler.Total{}, scheduler.Invalid("metadata", "at most %d entries: no job has more", scheduler.MaxMetadata)
+	}
 	direction := ""
 	if down {
 		direction = " DESC"

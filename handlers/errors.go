@@ -79,7 +79,11 @@ func explain(err error) failure {
 func (s *Server) renderError(err error, c echo.Context) {
 	f := explain(err)
 	if f.status >= http.StatusInternalServerError {
-		s.Log.LogAttrs(c.Request().Context(), slog.LevelError, "request failed",
+		level := slog.LevelError
+		if f.code == scheduler.CodeUnavailable { // it was decided so, or passes
+			level = slog.LevelWarn
+		}
+		s.Log.LogAttrs(c.Request().Context(), level, "request failed",
 			slog.String("id", requestID(c)), slog.String("path", c.Request().URL.Path), slog.Any("error", err))
 	}
 	if c.Response().Committed {

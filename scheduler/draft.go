@@ -30,7 +30,7 @@ const (
 	maxParents   = 1000
 	maxTags      = 50
 	maxTag       = 100
-	maxMetadata  = 100
+	MaxMetadata  = 100
 	maxValue     = 2000
 	maxCodes     = 256
 	maxPattern   = 1000
@@ -271,8 +271,8 @@ func (f *fields) labels(d *Draft) {
 		}
 		f.text("tags", t, maxTag, false)
 	}
-	if len(d.Metadata) > maxMetadata {
-		f.add("metadata", "at most %d entries", maxMetadata)
+	if len(d.Metadata) > MaxMetadata {
+		f.add("metadata", "at most %d entries", MaxMetadata)
 	}
 	for k, v := range d.Metadata {
 		if k == "" {

@@ -348,7 +348,7 @@ func dependedOn(name string, dependents []Dependent) error {
 	if more := len(dependents) - shown; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return Errorf(CodeConflict, "other jobs depend on %s: %s; delete it with force to release them", name, text)
+	return Errorf(CodeConflict, "other jobs depend on %s: %s; release them first", name, text)
 }
 
 // PauseJob lets the named job's schedules fire again only from an instant on;

@@ -1,6 +1,7 @@
 package dkron
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -84,8 +85,13 @@ func TestNonsenseIsNoServerError(t *testing.T) {
 			}
 		}
 	}
+	var manyFilters strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&manyFilters, "metadata[k%d]=v&", i)
+	}
 	for _, path := range []string{
 		"/v1/jobs?_sort=bogus", "/v1/jobs?status=x", "/v1/jobs?disabled=x", "/v1/jobs/j1/executions?_sort=x", "/v1/stats?days=0", "/v1/stats?days=x",
+		"/v1/jobs?metadata=k", "/v1/jobs?" + manyFilters.String(),
 	} {
 		if rec := w.send("GET", path, ""); rec.Code != http.StatusBadRequest || rec.Body.Len() == 0 {
 			t.Errorf("%s: %d %s", path, rec.Code, rec.Body)
@@ -172,6 +178,40 @@ func TestPauseSurvivesARestart(t *testing.T) {
 	}
 	w.ok("POST", "/v1/unpause", "")
 	w.ok("POST", "/v1/jobs", `{"name":"b","schedule":"@manually",`+shellJob+`}`)
+}
+
+// TestEnvironmentWithCommas: what the text of env cannot say stays as it is while
+// something else changes.
+func TestEnvironmentWithCommas(t *testing.T) {
+	w := newWorld(t)
+	d := scheduler.Draft{Name: "a", Enabled: true, Executor: "shell", Config: json.RawMessage(`{"command":"true","env":{"A":"1,2","B":"x"}}`)}
+	if _, err := w.service.CreateJob(t.Context(), scheduler.Server, d, scheduler.OriginPage); err != nil {
+		t.Fatal(err)
+	}
+	env := func() string {
+		j, err := w.store.JobByName(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c struct {
+			Command string
+			Env     map[string]string
+		}
+		if err := json.Unmarshal(j.Config, &c); err != nil {
+			t.Fatal(err)
+		}
+		delete(c.Env, jobNameVar)
+		return fmt.Sprint(c.Command, c.Env)
+	}
+	shown := w.ok("GET", "/v1/jobs/a", "").Body.String()
+	w.ok("POST", "/v1/jobs", strings.Replace(shown, `"command":"true"`, `"command":"false"`, 1))
+	if got := env(); got != "falsemap[A:1,2 B:x]" {
+		t.Errorf("with another command it is %s", got)
+	}
+	w.ok("POST", "/v1/jobs", strings.Replace(shown, `A=1,2,B=x`, `C=3`, 1))
+	if got := env(); got != "truemap[C:3]" {
+		t.Errorf("with another environment it is %s", got)
+	}
 }
 
 // TestFilters are those of the document and those of the code.

@@ -83,6 +83,25 @@ func shellOf(name string, c texts) nativeExecutor {
 	})}
 }
 
+// withEnv is a shell's configuration with the environment of another: a text with
+// commas between variables cannot say all that a variable may be.
+func withEnv(config, other json.RawMessage) json.RawMessage {
+	var is, was map[string]any
+	_, _ = json.Unmarshal(config, &is), json.Unmarshal(other, &was) // both are objects
+	env, _ := is["env"].(map[string]any)
+	had, _ := was["env"].(map[string]any)
+	for key, v := range had {
+		env[key] = v
+	}
+	for key := range env {
+		if _, kept := had[key]; !kept && key != jobNameVar {
+			delete(env, key)
+		}
+	}
+	b, _ := json.Marshal(is) // it was JSON a moment ago
+	return b
+}
+
 func isTrue(t text) bool { v, err := strconv.ParseBool(string(t)); return err == nil && v }
 
 func httpOf(c texts) nativeExecutor {

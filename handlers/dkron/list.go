@@ -113,9 +113,11 @@ func jobFilter(q url.Values) (f scheduler.JobFilter, err error) {
 		}
 	}
 	for _, pair := range slices.Concat(q["metadata"], q["metadata[]"]) {
-		if key, value, ok := strings.Cut(pair, ":"); ok {
-			f.Metadata[key] = value
+		key, value, ok := strings.Cut(pair, ":")
+		if !ok {
+			return f, say(http.StatusBadRequest, "metadata must be KEY:VALUE, or metadata[KEY]=VALUE")
 		}
+		f.Metadata[key] = value
 	}
 	delete(f.Metadata, "")
 	return f, nil

@@ -77,6 +77,9 @@ func draftOf(w Job, stored *scheduler.Job, now time.Time) (scheduler.Draft, erro
 	if stored == nil || w.Executor != shown.Executor || !maps.Equal(w.ExecutorConfig, shown.ExecutorConfig) {
 		k.Executor, k.ExecutorConfig = w.Executor, w.ExecutorConfig
 		n := nativeOf(w.Name, w.Executor, w.ExecutorConfig)
+		if stored != nil && n.kind == kindShell && d.Executor == kindShell && w.ExecutorConfig["env"] == shown.ExecutorConfig["env"] {
+			n.config = withEnv(n.config, d.Config)
+		}
 		d.Executor, d.Config, d.Timeout = n.kind, n.config, n.timeout
 	}
 	k.Processors = w.Processors

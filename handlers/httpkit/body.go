@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -81,6 +82,10 @@ func Decode[T any](raw []byte, into *T) error {
 	return typeError(json.Unmarshal(raw, into))
 }
 
+// embedded matches what a decoder puts before the name of a field that is of another
+// object only in Go. The names of fields begin with a small letter.
+var embedded = regexp.MustCompile(`\b[A-Z]\w*\.`)
+
 func typeError(err error) error {
 	var wrong *json.UnmarshalTypeError
 	switch {
@@ -89,7 +94,7 @@ func typeError(err error) error {
 	case errors.As(err, &wrong) && wrong.Field == "":
 		return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body must be %s, not %s", inWords(wrong.Type), wrong.Value)
 	case errors.As(err, &wrong):
-		return BadField(wrong.Field, "must be %s, not %s", inWords(wrong.Type), wrong.Value)
+		return BadField(embedded.ReplaceAllString(wrong.Field, ""), "must be %s, not %s", inWords(wrong.Type), wrong.Value)
 	}
 	return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body is not valid JSON: %s", err.Error())
 }
