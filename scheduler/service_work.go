@@ -90,6 +90,18 @@ type Output struct {
 	Progress *float64 // nil: as before
 }
 
+// End is the offset behind the last byte; false: there is none.
+func (o *Output) End() (end int64, any bool) {
+	last := o.Append
+	if last == nil && len(o.Seal) > 0 {
+		last = &o.Seal[len(o.Seal)-1]
+	}
+	if last == nil {
+		return 0, false
+	}
+	return last.EndByte(), true
+}
+
 func (o Output) store(ctx context.Context, tx Tx, id string) error {
 	for _, c := range o.Seal {
 		if err := tx.SealOutput(ctx, id, c); err != nil {

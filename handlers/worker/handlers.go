@@ -75,6 +75,9 @@ func (a *API) output(c echo.Context, token scheduler.WorkerToken) error {
 	if err != nil {
 		return err
 	}
+	if end, any := out.End(); any && end != in.End {
+		return scheduler.Invalid("end", "must be %d, where this output ends", end)
+	}
 	if err := a.Service.WorkerOutput(c.Request().Context(), session(token, in.Session), in.Execution, out, in.End); err != nil {
 		return err
 	}

@@ -139,6 +139,8 @@ func TestRefusals(t *testing.T) {
 		"broken pieces":  {"/worker/v1/output", "bfw_right", `{"append":{"first_line":1,"data":"YQ==","pieces":[1,0]}}`, nil, 422, `"pieces":`},
 		"wrong pieces":   {"/worker/v1/output", "bfw_right", `{"append":{"first_line":1,"data":"YQ==","pieces":[9223372036854775807,0,0,2,0,0]}}`, nil, 422, `"pieces":`},
 		"unknown stream": {"/worker/v1/output", "bfw_right", `{"append":{"first_line":1,"data":"YQ==","pieces":[1,3,0]}}`, nil, 422, `"pieces":`},
+		"wrong end":      {"/worker/v1/output", "bfw_right", `{"end":7,"append":{"first_byte":2,"first_line":1,"at":1000,"data":"YQpi","pieces":[2,0,0,1,5,7]}}`, nil, 422, `"end":"must be 5`},
+		"wrong progress": {"/worker/v1/output", "bfw_right", `{"end":0,"progress":500}`, nil, 422, `"progress":"must be from 0 to 100"`},
 		"too large":      {"/worker/v1/output", "bfw_right", `{"execution":"` + strings.Repeat("x", 2<<20) + `"}`, nil, 413, `"code":"too_large"`},
 		"fenced":         {"/worker/v1/beat", "bfw_right", "{}", scheduler.ErrFenced, 409, `"code":"fenced"`},
 		"replaced":       {"/worker/v1/beat", "bfw_right", "{}", scheduler.ErrReplaced, 409, `"code":"replaced"`},

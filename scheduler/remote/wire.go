@@ -230,6 +230,9 @@ func (w Output) Output() (o scheduler.Output, err error) {
 		return o, scheduler.Invalid("cut_to", "must not be before cut_from")
 	}
 	o.Cut = scheduler.Cut{From: w.CutFrom, To: w.CutTo}
+	if p := w.Progress; p != nil && !(*p >= 0 && *p <= 100) {
+		return o, scheduler.Invalid("progress", "must be from 0 to 100")
+	}
 	o.Progress = w.Progress
 	return o, nil
 }
