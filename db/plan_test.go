@@ -212,6 +212,9 @@ func TestPlans(t *testing.T) {
 	if err := s.addStats(ctx, []int64{1, 2, 3}, 30, map[int64]string{}, map[string]scheduler.JobStats{}); err != nil {
 		t.Error(err)
 	}
+	if err := s.addStarted(ctx, []int64{1, 2, 3}, map[int64]string{}, map[string]scheduler.JobStats{}); err != nil {
+		t.Error(err)
+	}
 	x.what = "in transactions"
 	s.tagged.Store(true) // so that claims look for tags
 	s.copied.Store(true) // and for other copies

@@ -94,8 +94,42 @@ func (s *Store) addStats(ctx context.Context, nums []int64, recent int, idOf map
 	}
 	for i := range last {
 		st := stats[last[i].JobID]
-		st.Last = &last[i]
+		st.Last, st.LastStarted = &last[i], last[i].StartedAt
 		stats[last[i].JobID] = st
+	}
+	var idle []int64 // jobs whose last execution never ran: an earlier one may have
+	for _, num := range nums {
+		if st := stats[idOf[num]]; st.Last != nil && st.LastStarted.IsZero() {
+			idle = append(idle, num)
+		}
+	}
+	return s.addStarted(ctx, idle, idOf, stats)
+}
+
+// addStarted fills in when the newest execution began that ran. There may be very
+// many newer ones that were skipped or missed, so it looks by state.
+func (s *Store) addStarted(ctx context.Context, nums []int64, idOf map[int64]string, stats map[string]scheduler.JobStats) error {
+	if len(nums) == 0 {
+		return nil
+	}
+	for _, state := range []scheduler.State{
+		scheduler.Running, scheduler.Succeeded, scheduler.Failed, scheduler.TimedOut, scheduler.Cancelled, scheduler.Lost,
+	} {
+		ended := "e.finished_at > 0"
+		if state == scheduler.Running {
+			ended = "e.finished_at = 0"
+		}
+		found, err := s.outcomes(ctx, nums, ended+" AND e.started_at > 0 AND e.state = '"+string(state)+"'", 1)
+		if err != nil {
+			return err
+		}
+		for num, list := range found {
+			st := stats[idOf[num]]
+			if at := list[0].StartedAt; at.After(st.LastStarted) {
+				st.LastStarted = at
+				stats[idOf[num]] = st
+			}
+		}
 	}
 	return nil
 }

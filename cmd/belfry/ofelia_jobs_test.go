@@ -249,6 +249,57 @@ func TestOfeliaRunOtherwise(t *testing.T) {
 	admin.refused(400, "VALIDATION_ERROR", "POST", "/api/job/job/run", object{"schedule": "@daily"})
 }
 
+// TestOfeliaStatus: a job is running while an execution of it is, whatever was
+// skipped meanwhile; it ran last when a run began; and what never ran is no run, and
+// no failure.
+func TestOfeliaStatus(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	gate := filepath.Join(t.TempDir(), "gate")
+	admin.create("busy", "@every 1s", "sh -c 'while [ ! -e "+gate+" ]; do sleep 0.02; done'", object{"noOverlap": true})
+	var run ofeliaExecution
+	admin.eventually("a fire that is skipped", func() bool {
+		history := admin.history("busy")
+		if n := len(history); n > 0 {
+			run = history[n-1]
+		}
+		return run.Status == "running" && history[0].Status == "skipped"
+	})
+	admin.want(200, "POST", "/api/scheduler/stop", nil)
+	check := func(name, status string, lastRun any) {
+		t.Helper()
+		job := admin.want(200, "GET", jobPath(name), nil).object()
+		if job["status"] != status || text(job["lastRun"]) != text(lastRun) {
+			t.Errorf("%s is %v and ran at %v, want %s and %v", name, job["status"], job["lastRun"], status, lastRun)
+		}
+		if got := admin.want(200, "GET", "/api/jobs?status="+status, nil).names(); !slices.Contains(got, name) {
+			t.Errorf("with the status %s there are %v, without %s", status, got, name)
+		}
+	}
+	check("busy", "running", run.StartTime)
+	writeFile(t, gate, "")
+	admin.ended(run.ExecutionID)
+	check("busy", "skipped", run.StartTime)
+
+	admin.want(200, "PATCH", "/api/job/busy/toggle", nil)
+	admin.create("missed", "@every 1s", "true", nil)
+	at := time.Now()
+	admin.eventually("a due time passes", func() bool { return time.Since(at) > 1100*time.Millisecond })
+	admin.want(200, "PATCH", "/api/job/missed/toggle", nil)
+	admin.runs("missed", 1)
+	check("missed", "pending", nil)
+	job := admin.want(200, "GET", "/api/job/missed", nil).object()
+	if m := job["metrics"].(object); m["totalRuns"] != 0.0 || m["failedRuns"] != 0.0 || m["lastFailure"] != nil {
+		t.Errorf("metrics of a job that was only missed: %v", m)
+	}
+	for _, e := range admin.history("missed") {
+		if e.Status != "missed" {
+			t.Errorf("a due time while everything was stopped is %s", e.Status)
+		}
+	}
+}
+
 // TestOfeliaHistory: newest first, as many as asked for, with their output and what
 // went wrong.
 func TestOfeliaHistory(t *testing.T) {

@@ -265,7 +265,7 @@ func (a *API) events(ctx context.Context, list []scheduler.Event) [][]byte {
 				w.Type = "" // it never ran
 			}
 			if j, ok := known[e.JobID]; ok && w.Type != "" {
-				w.Payload = a.listedJob(j.Job, e.Execution).wire
+				w.Payload = a.listedJob(j.Job, latest{statusOf(e.Execution.State), stamp(e.Execution.StartedAt)}).wire
 				w.Payload["executionId"] = e.Execution.ID
 			}
 		}

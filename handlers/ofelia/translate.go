@@ -51,12 +51,24 @@ var stateNames = map[scheduler.State]string{
 
 func statusOf(s scheduler.State) string { return stateNames[s] }
 
-// jobStatus is how a job's newest execution is, or ended.
-func jobStatus(last *scheduler.Execution) string {
-	if last == nil {
-		return statusPending
+// latest is what a job's executions say of it.
+type latest struct {
+	status string
+	run    stamp // when it ran last
+}
+
+// latestOf says that a job runs while any execution of it does, and of a job that
+// never ran that it is pending. Otherwise its status is how the newest execution
+// ended, be it one that was skipped or missed.
+func latestOf(s scheduler.JobStats) latest {
+	l := latest{statusPending, stamp(s.LastStarted)}
+	switch {
+	case s.Counts[scheduler.Running] > 0:
+		l.status = statusRunning
+	case s.Last != nil && !s.LastStarted.IsZero():
+		l.status = statusOf(s.Last.State)
 	}
-	return statusOf(last.State)
+	return l
 }
 
 // documented are the keys that the document shows of a job of each type. Others
@@ -73,7 +85,7 @@ var documented = map[string][]string{
 var shownInLists = []string{"schedule", "command", "container", "image", "url", "method"}
 
 // jobObject is a job with its configuration.
-func jobObject(j scheduler.Job, last *scheduler.Execution, next time.Time) map[string]any {
+func jobObject(j scheduler.Job, last latest, next time.Time) map[string]any {
 	all := jobfile.JSON(j.Draft)
 	t := typeOf(j.Executor)
 	plain := plainValues[t]
@@ -83,8 +95,8 @@ func jobObject(j scheduler.Job, last *scheduler.Execution, next time.Time) map[s
 		}
 	}
 	all["name"], all["type"], all["enabled"] = j.Name, t, j.Enabled
-	all["status"], all["origin"] = jobStatus(last), originOf(j.Origin)
-	all["lastRun"], all["nextRun"] = lastRun(last), stamp(next)
+	all["status"], all["origin"] = last.status, originOf(j.Origin)
+	all["lastRun"], all["nextRun"] = last.run, stamp(next)
 	return all
 }
 
@@ -101,7 +113,7 @@ var plainValues = func() map[string]map[string]any {
 }()
 
 // listObject is a job in a list.
-func listObject(j scheduler.Job, last *scheduler.Execution, next time.Time) map[string]any {
+func listObject(j scheduler.Job, last latest, next time.Time) map[string]any {
 	all := jobObject(j, last, next)
 	one := map[string]any{}
 	for _, key := range []string{"name", "type", "enabled", "status", "origin", "lastRun", "nextRun"} {
@@ -123,13 +135,6 @@ func originOf(o scheduler.Origin) string {
 	default:
 		return string(o)
 	}
-}
-
-func lastRun(last *scheduler.Execution) stamp {
-	if last == nil {
-		return stamp{}
-	}
-	return stamp(cmp.Or(last.StartedAt, last.DueAt))
 }
 
 // nextRun is when a job fires next; never while it is disabled.
