@@ -205,6 +205,41 @@ func TestOfeliaSocketCredentials(t *testing.T) {
 	}
 }
 
+// TestOfeliaSocketIsSpokenTo: what a client sends is passed over, whatever it is,
+// unless one message is far too long.
+func TestOfeliaSocketIsSpokenTo(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	l := admin.listen()
+	for _, m := range []struct {
+		kind websocket.MessageType
+		text string
+	}{
+		{websocket.MessageText, `{"type":"ping"}`},
+		{websocket.MessageText, ""},
+		{websocket.MessageBinary, "\x00\xff"},
+		{websocket.MessageText, strings.Repeat("x", 60_000)},
+	} {
+		if err := l.conn.Write(t.Context(), m.kind, []byte(m.text)); err != nil {
+			t.Fatalf("%.20q: %v", m.text, err)
+		}
+	}
+	if err := l.conn.Ping(t.Context()); err != nil { // it answers, so it has read all that
+		t.Errorf("ping: %v", err)
+	}
+	admin.create("job", "@daily", "true", nil)
+	if e := l.next(); e.Type != "job.added" {
+		t.Errorf("heard %s", e.raw)
+	}
+	if err := l.conn.Write(t.Context(), websocket.MessageText, []byte(strings.Repeat("x", 70_000))); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-l.end; websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+		t.Errorf("a message of 70,000 bytes ended the WebSocket with %v", err)
+	}
+}
+
 // TestOfeliaSocketsEndWithTheServer: its clients are told.
 func TestOfeliaSocketsEndWithTheServer(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,6 +22,7 @@ const (
 	socketQueue = 4096             // events that a client may be behind
 	socketWrite = 10 * time.Second // for one event to be taken
 	socketPing  = 15 * time.Second // between pings, at each of which the client is authorised again
+	socketRead  = 64 << 10         // bytes of one message of a client; one that sends more is closed with 1009
 )
 
 // socket answers GET /api/ws: every event, from before the handshake is answered.
@@ -69,7 +71,13 @@ func (a *API) mayListen(c echo.Context) bool {
 // serveSocket writes to one client until it goes, falls behind, or may not read any
 // more. Writing takes its own time: whoever makes events never waits for it.
 func (a *API) serveSocket(ctx context.Context, conn *websocket.Conn, client *listener, allowed func(context.Context) bool) {
-	ctx = conn.CloseRead(ctx)
+	ctx, gone := context.WithCancel(ctx)
+	defer gone()
+	conn.SetReadLimit(socketRead)
+	go func() {
+		defer gone()
+		discard(ctx, conn)
+	}()
 	ping := time.NewTicker(socketPing)
 	defer ping.Stop()
 	for {
@@ -98,6 +106,19 @@ func (a *API) serveSocket(ctx context.Context, conn *websocket.Conn, client *lis
 				_ = conn.Close(websocket.StatusTryAgainLater, reason)
 			}
 			_ = conn.CloseNow()
+			return
+		}
+	}
+}
+
+// discard reads what a client sends, which answers its pings, until it goes.
+func discard(ctx context.Context, conn *websocket.Conn) {
+	for {
+		_, r, err := conn.Reader(ctx)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+		}
+		if err != nil {
 			return
 		}
 	}
