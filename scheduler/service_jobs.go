@@ -61,7 +61,7 @@ func (s *Service) createIn(ctx context.Context, tx Tx, fx *effects, by Principal
 	if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
 		return j, err
 	}
-	fx.jobs = append(fx.jobs, jobChange{j, JobAdded})
+	fx.jobs = append(fx.jobs, jobChange{Job: j, change: JobAdded})
 	return j, tx.InsertAudit(ctx, s.audit(by, "job.create", j.Name, nil, auditJob(j)))
 }
 
@@ -215,7 +215,7 @@ func (s *Service) changeIn(ctx context.Context, tx Tx, fx *effects, by Principal
 	if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
 		return j, err
 	}
-	fx.jobs = append(fx.jobs, jobChange{j, JobUpdated})
+	fx.jobs = append(fx.jobs, jobChange{Job: j, change: JobUpdated})
 	return j, tx.InsertAudit(ctx, s.audit(by, action, before.Name, auditJob(before), auditJob(j)))
 }
 
@@ -289,33 +289,40 @@ func (s *Service) deleteIn(ctx context.Context, tx Tx, fx *effects, by Principal
 			}
 		}
 	}
-	if err := s.cancelAll(ctx, tx, fx, j, "job deleted by "+by.Name); err != nil {
+	stats, err := tx.JobStats(ctx, j.ID)
+	if err != nil {
+		return err
+	}
+	running, err := s.cancelAll(ctx, tx, fx, j, "job deleted by "+by.Name)
+	if err != nil {
 		return err
 	}
 	if err := tx.DeleteJob(ctx, j.ID); err != nil {
 		return err
 	}
-	fx.jobs = append(fx.jobs, jobChange{j, JobRemoved})
+	fx.jobs = append(fx.jobs, jobChange{Job: j, change: JobRemoved, stats: &stats, running: running})
 	return tx.InsertAudit(ctx, s.audit(by, "job.delete", j.Name, auditJob(j), nil))
 }
 
 // cancelAll ends what is active of a job that goes; nothing depends on it any more.
-func (s *Service) cancelAll(ctx context.Context, tx Tx, fx *effects, j Job, reason string) error {
+// What is running is stopped after the commit.
+func (s *Service) cancelAll(ctx context.Context, tx Tx, fx *effects, j Job, reason string) (running []string, err error) {
 	active, err := tx.ActiveExecutions(ctx, j.ID, maxParallel)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range active {
 		if e.State == Running {
 			fx.stop = append(fx.stop, stopping{e.ID, reason})
+			running = append(running, e.ID)
 			continue
 		}
 		e.State, e.Reason, e.FinishedAt = Cancelled, reason, s.now()
 		if err := tx.Finish(ctx, e, Queued); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return running, nil
 }
 
 // owned refuses to change here what is defined elsewhere.
@@ -373,7 +380,7 @@ func (s *Service) jobChanged(c jobChange) {
 	} else if err := s.Timetable.Put(c.Times()); err != nil {
 		s.Log.Error("a stored job cannot be scheduled", "job", c.ID, "error", err)
 	}
-	s.Publisher.Publish(Event{Kind: JobChanged, JobID: c.ID, Job: &c.Job, Change: c.change})
+	s.Publisher.Publish(Event{Kind: JobChanged, JobID: c.ID, Job: &c.Job, Change: c.change, Stats: c.stats})
 }
 
 // nameTaken puts a store's conflict of names beside the field.

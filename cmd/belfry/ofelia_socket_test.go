@@ -157,6 +157,63 @@ func TestOfeliaEvents(t *testing.T) {
 	}
 }
 
+// TestOfeliaEventsOfDeletedJobs: the end of a run whose job was deleted meanwhile is
+// told, and what was removed is told as it was.
+func TestOfeliaEventsOfDeletedJobs(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	l := admin.listen()
+	expect := func(kind, status string, check object) {
+		t.Helper()
+		e := l.next()
+		if e.Type != kind {
+			t.Fatalf("heard %s, want %s", e.raw, kind)
+		}
+		if e.Payload["name"] != "job" || e.Payload["status"] != status || e.Payload["command"] != "sleep 60" || e.Payload["schedule"] != "@daily" {
+			t.Errorf("%s, want it %s", e.raw, status)
+		}
+		for key, want := range check {
+			if text(e.Payload[key]) != text(want) {
+				t.Errorf("%s: %s is %s, want %s", kind, key, text(e.Payload[key]), text(want))
+			}
+		}
+	}
+	admin.create("job", "@daily", "sleep 60", nil)
+	expect("job.added", "pending", nil)
+	id := admin.start("job", nil)
+	expect("job.started", "running", nil)
+	ran := admin.until(id, func(e ofeliaExecution) bool { return e.Status == "running" }).StartTime
+	admin.want(200, "DELETE", "/api/job/job", nil)
+	expect("job.removed", "running", object{"lastRun": ran, "executionId": nil})
+	expect("job.failed", "stopped", object{"lastRun": ran, "executionId": id})
+
+	// One that ran to its end, and a deletion that comes after it.
+	admin.create("job", "@daily", "sleep 60", nil)
+	expect("job.added", "pending", nil)
+	id = admin.start("job", object{"command": "true"})
+	expect("job.started", "running", nil)
+	expect("job.completed", "success", nil)
+	ran = admin.ended(id).StartTime
+	admin.want(200, "DELETE", "/api/job/job", nil)
+	expect("job.removed", "success", object{"lastRun": ran})
+
+	// One that goes with the end of its run.
+	page := admin.with("Accept", "application/json")
+	page.want(201, "POST", "/jobs", object{"name": "job", "schedule": "@daily", "executor": "shell", "config": object{"command": "sleep 60"}, "ephemeral": true})
+	expect("job.added", "pending", nil)
+	id = admin.start("job", object{"command": "true"})
+	expect("job.started", "running", nil)
+	kinds := map[string]string{}
+	for range 2 {
+		e := l.next()
+		kinds[e.Type], _ = e.Payload["status"].(string)
+	}
+	if kinds["job.removed"] != "success" || kinds["job.completed"] != "success" {
+		t.Errorf("the end of %s, whose job goes with it: %v", id, kinds)
+	}
+}
+
 // TestOfeliaSocketCredentials: a token in the address, a header, or a cookie; no
 // other site's page, unless [cors] names it; and no longer than the token is good.
 func TestOfeliaSocketCredentials(t *testing.T) {

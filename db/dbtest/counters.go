@@ -242,4 +242,20 @@ func lastStarted(t *testing.T, s *db.Store) {
 	check(scheduler.Running)
 	finish(t, s, e, scheduler.Lost, at(5003))
 	check(scheduler.Lost)
+	// A transaction sees what it has written itself.
+	tx(t, s, func(tx scheduler.Tx) error {
+		late := NewExecution(busy.ID, at(5004))
+		late.State, late.FinishedAt = scheduler.Skipped, at(5004)
+		if _, err := tx.InsertExecution(bg, late); err != nil {
+			return err
+		}
+		got, err := tx.JobStats(bg, busy.ID)
+		if got.Last == nil || got.Last.ID != late.ID || got.Counts[scheduler.Skipped] != 2 || !got.LastStarted.Equal(at(5000)) {
+			t.Errorf("within a transaction: %+v", got)
+		}
+		if none, err := tx.JobStats(bg, "no such job"); err != nil || none.Last != nil {
+			t.Errorf("of no job: %+v, %v", none, err)
+		}
+		return err
+	})
 }

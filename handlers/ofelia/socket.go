@@ -300,20 +300,43 @@ func (a *API) events(ctx context.Context, list []scheduler.Event) [][]byte {
 	return out
 }
 
-// jobsOf reads the jobs of events, each once.
+// jobsOf reads the jobs of events, each once. One that was deleted meanwhile is as
+// its events say.
 func (a *API) jobsOf(ctx context.Context, list []scheduler.Event) map[string]listed {
-	known := map[string]listed{}
+	known, gone := map[string]listed{}, map[string]bool{}
 	for _, e := range list {
-		if _, ok := known[e.JobID]; ok || e.JobID == "" {
+		if _, ok := known[e.JobID]; !ok && e.JobID != "" && !gone[e.JobID] {
+			if l, err := a.readJob(ctx, e.JobID); err == nil {
+				known[e.JobID] = l
+			} else {
+				gone[e.JobID] = true
+			}
+		}
+		if e.Job == nil || !gone[e.JobID] {
 			continue
 		}
-		j, err := a.Store.Job(ctx, e.JobID)
-		if err != nil {
-			continue // deleted meanwhile
+		l := known[e.JobID]
+		l.Job = *e.Job
+		if l.last.status == "" || e.Stats != nil {
+			var stats scheduler.JobStats
+			if e.Stats != nil {
+				stats = *e.Stats
+			}
+			l.last = latestOf(stats)
 		}
-		if more, err := a.present(ctx, []scheduler.Job{j}); err == nil {
-			known[e.JobID] = more[0]
-		}
+		known[e.JobID] = l
 	}
 	return known
+}
+
+func (a *API) readJob(ctx context.Context, id string) (listed, error) {
+	j, err := a.Store.Job(ctx, id)
+	if err != nil {
+		return listed{}, err
+	}
+	list, err := a.present(ctx, []scheduler.Job{j})
+	if err != nil {
+		return listed{}, err
+	}
+	return list[0], nil
 }
