@@ -119,10 +119,7 @@ var errUnchanged = errors.New("nothing changes")
 // SetEnabled lets the named job's schedules fire, or not. It needs the role
 // operator. What is queued or running goes on.
 func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, enabled bool) (Job, error) {
-	action, what := "job.disable", "disabling a job"
-	if enabled {
-		action, what = "job.enable", "enabling a job"
-	}
+	action, what := enabling(enabled)
 	if err := authorize(by, Operator, what); err != nil {
 		return Job{}, err
 	}
@@ -133,6 +130,38 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 		j.Enabled = enabled
 		return nil
 	})
+}
+
+// Toggle is SetEnabled to the other of the two. Each of many at once counts.
+func (s *Service) Toggle(ctx context.Context, by Principal, name string) (j Job, err error) {
+	if err := authorize(by, Operator, "enabling or disabling a job"); err != nil {
+		return Job{}, err
+	}
+	found, err := s.Store.JobByName(ctx, name)
+	if err != nil {
+		return Job{}, err
+	}
+	err = s.inTx(ctx, func(tx Tx, fx *effects) error {
+		before, err := tx.Job(ctx, found.ID)
+		if err != nil {
+			return err
+		}
+		action, _ := enabling(!before.Enabled)
+		j, err = s.changeIn(ctx, tx, fx, by, action, found.ID, func(j *Job) error {
+			j.Enabled = !before.Enabled
+			return nil
+		})
+		return err
+	})
+	return j, err
+}
+
+// enabling is what setting Enabled is called in audit rows and in words.
+func enabling(enabled bool) (action, what string) {
+	if enabled {
+		return "job.enable", "enabling a job"
+	}
+	return "job.disable", "disabling a job"
 }
 
 // validate says everything that is wrong with a draft at once, also what only the

@@ -213,6 +213,33 @@ func TestOfeliaToggle(t *testing.T) {
 	}
 }
 
+// TestOfeliaTogglesAtOnce: each of many counts.
+func TestOfeliaTogglesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("job", "@daily", "true", nil)
+	const n = 21
+	answers := make(chan said, n)
+	for range n {
+		go func() { answers <- admin.do("PATCH", "/api/job/job/toggle", nil) }()
+	}
+	enabled := 0
+	for range n {
+		a := <-answers
+		if a.status != 200 {
+			t.Errorf("%d: %s", a.status, a.body)
+		}
+		if a.object()["enabled"] == true {
+			enabled++
+		}
+	}
+	job := admin.want(200, "GET", "/api/job/job", nil).object()
+	if version := admin.jobVersion("job"); version != float64(1+n) || enabled != n/2 || job["enabled"] != false {
+		t.Errorf("after %d toggles at once the job has version %v, and enabled %v; %d enabled it", n, version, job["enabled"], enabled)
+	}
+}
+
 // TestOfeliaRunOtherwise: command and environment of one run; the job stays.
 func TestOfeliaRunOtherwise(t *testing.T) {
 	t.Parallel()

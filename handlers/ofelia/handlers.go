@@ -119,11 +119,13 @@ func (a *API) toggleJob(c echo.Context) error {
 	if err := httpkit.OptionalJSON(c, &in); err != nil {
 		return err
 	}
-	want := !j.Enabled
-	if in.Enabled != nil {
-		want = *in.Enabled
+	ctx, by := c.Request().Context(), httpkit.Principal(c)
+	var now scheduler.Job
+	if in.Enabled == nil {
+		now, err = a.Service.Toggle(ctx, by, j.Name)
+	} else {
+		now, err = a.Service.SetEnabled(ctx, by, j.Name, *in.Enabled)
 	}
-	now, err := a.Service.SetEnabled(c.Request().Context(), httpkit.Principal(c), j.Name, want)
 	if err != nil {
 		return ofJob(j.Name, err)
 	}
