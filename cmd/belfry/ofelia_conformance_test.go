@@ -314,6 +314,7 @@ func TestOfeliaErrors(t *testing.T) {
 		{admin, 400, "VALIDATION_ERROR", "PATCH", "/api/job/good/toggle", object{"enabled": "yes"}, `"enabled":`},
 		{admin, 400, "VALIDATION_ERROR", "PATCH", "/api/job/good/toggle", object{"on": true}, `"on":`},
 		{admin, 400, "VALIDATION_ERROR", "POST", "/api/job/good/run", object{"command": 1}, `"command":`},
+		{admin, 400, "VALIDATION_ERROR", "POST", "/api/job/good/run", object{"command": `echo "x`}, `"command":`},
 		{admin, 400, "VALIDATION_ERROR", "POST", "/api/job/good/run", object{"environment": []string{"A"}}, `"environment":`},
 		{admin, 400, "VALIDATION_ERROR", "PATCH", "/api/config/global", object{"pollInterval": 60}, `"pollInterval":`},
 		{admin, 400, "VALIDATION_ERROR", "PATCH", "/api/config/global", object{"dockerPollInterval": "soon"}, `"dockerPollInterval":`},

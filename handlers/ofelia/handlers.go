@@ -151,7 +151,7 @@ func (a *API) runJob(c echo.Context) error {
 	}
 	e, err := a.Service.RunJob(c.Request().Context(), httpkit.Principal(c), j.Name, config)
 	if err != nil {
-		return ofJob(j.Name, err)
+		return ofJob(j.Name, inKeys(j.Draft, err))
 	}
 	return c.JSON(http.StatusAccepted, runWire{e.ID, e.JobName, stamp(cmp.Or(e.StartedAt, e.DueAt)), statusOf(e.State)})
 }
