@@ -253,10 +253,14 @@ func otherwise(j scheduler.Job, in runRequest) (json.RawMessage, error) {
 	}
 	given := rawObject{}
 	if in.Command != nil {
-		given["command"], _ = json.Marshal(*in.Command) // of texts: it cannot fail
+		given["command"] = in.Command
 	}
 	if in.Environment != nil {
-		given["environment"], _ = json.Marshal(append(otherVariables(j, *in.Environment), *in.Environment...))
+		given["environment"] = in.Environment
+		var own []string
+		if json.Unmarshal(in.Environment, &own) == nil && own != nil { // else Merge refuses it
+			given["environment"], _ = json.Marshal(append(otherVariables(j, own), own...)) // of texts: it cannot fail
+		}
 	}
 	d := j.Draft
 	if err := jobfile.Merge(&d, given); err != nil {
