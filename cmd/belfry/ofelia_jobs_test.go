@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -324,6 +325,52 @@ func TestOfeliaStatus(t *testing.T) {
 		if e.Status != "missed" {
 			t.Errorf("a due time while everything was stopped is %s", e.Status)
 		}
+	}
+}
+
+// TestOfeliaOtherTypes: a job that the document has no word for is shown under its
+// executor's name, as shortly as others, and can be found, changed and sent back.
+func TestOfeliaOtherTypes(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("ours", "@daily", "true", nil)
+	groups := func() (all []string) {
+		jobs := admin.want(200, "GET", "/api/config", nil).object()["jobs"].(object)
+		return slices.Sorted(maps.Keys(jobs))
+	}
+	if got := strings.Join(groups(), " "); got != "exec http local run service" {
+		t.Errorf("the configuration has jobs by %s", got)
+	}
+	admin.want(201, "POST", "/v1/jobs", object{"name": "theirs", "schedule": "@daily", "executor": "kafka", "executor_config": object{"topic": "t"}})
+	if got := strings.Join(groups(), " "); got != "exec http local run service unsupported" {
+		t.Errorf("the configuration has jobs by %s", got)
+	}
+	if got := admin.want(200, "GET", "/api/jobs?type=unsupported", nil).names(); !slices.Equal(got, []string{"theirs"}) {
+		t.Errorf("of the type unsupported there are %v", got)
+	}
+	if got := admin.want(200, "GET", "/api/jobs?type=class", nil).names(); len(got) > 0 {
+		t.Errorf("of the type class there are %v", got)
+	}
+	list := admin.want(200, "GET", "/api/jobs?sort=-name", nil).object()["jobs"].([]any)
+	want := []string{"enabled", "lastRun", "name", "nextRun", "origin", "schedule", "status", "type"}
+	if one := list[0].(object); one["type"] != "unsupported" || one["schedule"] != "@daily" || !slices.Equal(slices.Sorted(maps.Keys(one)), want) {
+		t.Errorf("in the list: %v", one)
+	}
+	job := admin.want(200, "GET", "/api/job/theirs", nil).object()
+	for key, v := range job {
+		if !slices.Contains(append(want, "history", "metrics"), key) && key != "maxRuntime" && !strings.HasPrefix(key, "retry") {
+			t.Errorf("it has %s: %v", key, v) // Dkron has other defaults for these
+		}
+	}
+	version := admin.jobVersion("theirs")
+	admin.want(200, "PUT", "/api/job/theirs", job)
+	if after := admin.jobVersion("theirs"); after != version {
+		t.Errorf("sending back what was answered made version %v of %v", after, version)
+	}
+	admin.want(200, "PUT", "/api/job/theirs", object{"schedule": "@hourly"})
+	if got := admin.want(200, "GET", "/api/job/theirs", nil).object(); got["schedule"] != "@hourly" {
+		t.Errorf("after a change: %v", got)
 	}
 }
 

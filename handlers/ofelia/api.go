@@ -56,6 +56,7 @@ type Options struct {
 	Service       Service
 	Store         Store
 	Timetable     Timetable
+	Executors     []string // kinds that jobs may have
 	Hub           scheduler.Feed
 	Door          httpkit.Doorman
 	Configuration Configuration

@@ -30,7 +30,7 @@ type listed struct {
 func (a *API) listJobs(c echo.Context) error {
 	q := httpkit.ReadQuery(c.Request())
 	f := scheduler.JobFilter{Query: q.Text("q"), Enabled: q.Bool("enabled")}
-	kind, status := q.OneOf("type", types...), q.OneOf("status", jobStatuses...)
+	kind, status := q.OneOf("type", typesWith(a.Executors)...), q.OneOf("status", jobStatuses...)
 	order := q.OneOf("sort", sorts...)
 	limit, offset := q.Int("limit", 1<<31, 1, 1<<31), q.Int("offset", 0, 0, 1<<31)
 	if err := q.Err(); err != nil {

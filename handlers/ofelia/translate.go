@@ -21,9 +21,31 @@ var types = func() (all []string) {
 	return all
 }()
 
-// typeOf is the type of an executor's jobs.
+// typeOf is the type of an executor's jobs: the executor's own name where the
+// document has no word for it.
 func typeOf(executor string) string {
 	t, _ := jobfile.TypeOf(executor)
+	return string(t)
+}
+
+// typesWith are the types, and what typeOf says of the other executors.
+func typesWith(executors []string) []string {
+	all := slices.Clone(types)
+	for _, executor := range executors {
+		if t := typeOf(executor); !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// rowOf is where documented and plainValues have an executor's jobs: its type, and
+// "" for what the document has no word for.
+func rowOf(executor string) string {
+	t, known := jobfile.TypeOf(executor)
+	if !known {
+		return ""
+	}
 	return string(t)
 }
 
@@ -79,6 +101,7 @@ var documented = map[string][]string{
 	"service": {"schedule", "command", "image", "user", "environment", "tty"},
 	"local":   {"schedule", "command", "user", "environment"},
 	"http":    {"schedule", "url", "method"},
+	"":        {"schedule"},
 }
 
 // shownInLists are those that a list has, too.
@@ -87,14 +110,14 @@ var shownInLists = []string{"schedule", "command", "container", "image", "url", 
 // jobObject is a job with its configuration.
 func jobObject(j scheduler.Job, last latest, next time.Time) map[string]any {
 	all := jobfile.JSON(j.Draft)
-	t := typeOf(j.Executor)
-	plain := plainValues[t]
+	row := rowOf(j.Executor)
+	plain := plainValues[row]
 	for key, v := range all {
-		if !slices.Contains(documented[t], key) && reflect.DeepEqual(v, plain[key]) {
+		if !slices.Contains(documented[row], key) && reflect.DeepEqual(v, plain[key]) {
 			delete(all, key)
 		}
 	}
-	all["name"], all["type"], all["enabled"] = j.Name, t, j.Enabled
+	all["name"], all["type"], all["enabled"] = j.Name, typeOf(j.Executor), j.Enabled
 	all["status"], all["origin"] = last.status, originOf(j.Origin)
 	all["lastRun"], all["nextRun"] = last.run, stamp(next)
 	return all
@@ -104,7 +127,7 @@ func jobObject(j scheduler.Job, last latest, next time.Time) map[string]any {
 var plainValues = func() map[string]map[string]any {
 	global := jobfile.DefaultGlobal()
 	all := map[string]map[string]any{}
-	for _, t := range jobfile.Types {
+	for _, t := range append(slices.Clone(jobfile.Types), "") {
 		d := jobfile.New(t, &global)
 		d.Normalize()
 		all[string(t)] = jobfile.JSON(d)
@@ -120,7 +143,7 @@ func listObject(j scheduler.Job, last latest, next time.Time) map[string]any {
 		one[key] = all[key]
 	}
 	for _, key := range shownInLists {
-		if v, ok := all[key]; ok && slices.Contains(append(documented[typeOf(j.Executor)], "container"), key) {
+		if v, ok := all[key]; ok && slices.Contains(append(documented[rowOf(j.Executor)], "container"), key) {
 			one[key] = v
 		}
 	}
