@@ -262,6 +262,33 @@ func TestOfeliaSocketCredentials(t *testing.T) {
 	}
 }
 
+// TestOfeliaSocketHandshake: a bad one is refused in the envelope, and says why.
+func TestOfeliaSocketHandshake(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	upgrade := s.admin(t).with("Connection", "Upgrade").with("Upgrade", "websocket")
+	good := upgrade.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+	for _, x := range []struct {
+		as   *asker
+		says string
+	}{
+		{upgrade, "version"},
+		{upgrade.with("Sec-WebSocket-Version", "13"), "missing Sec-WebSocket-Key"},
+		{good.with("Sec-WebSocket-Key", "short"), "16 byte"},
+		{good.with("Sec-WebSocket-Version", "12"), "only 13"},
+		{good.with("Connection", "keep-alive"), "Connection"},
+		{good.with("Upgrade", "h2c"), "handshake"},
+	} {
+		a := x.as.do("GET", "/api/ws", nil)
+		if got := a.refusal(400, "VALIDATION_ERROR"); !strings.Contains(got, x.says) || strings.Contains(got, "failed to accept") {
+			t.Errorf("%v says %s, without %s", x.as.header, got, x.says)
+		}
+		if version := a.header.Get("Sec-WebSocket-Version"); x.says == "only 13" && version != "13" {
+			t.Errorf("another version is told of version %q", version)
+		}
+	}
+}
+
 // TestOfeliaSocketIsSpokenTo: what a client sends is passed over, whatever it is,
 // unless one message is far too long.
 func TestOfeliaSocketIsSpokenTo(t *testing.T) {

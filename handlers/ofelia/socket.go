@@ -47,12 +47,47 @@ func (a *API) socket(c echo.Context) error {
 		return err
 	}
 	defer a.sockets.leave(client)
-	conn, err := websocket.Accept(c.Response(), r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // mayListen has looked
+	shake := &handshake{ResponseWriter: c.Response()}
+	conn, err := websocket.Accept(shake, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // mayListen has looked
 	if err != nil {
-		return nil // the library has answered
+		return shake.refusal(err)
 	}
 	a.serveSocket(r.Context(), conn, client, allowed)
 	return nil
+}
+
+// handshake passes the answer to a good handshake on, and keeps the library's text
+// about a bad one back: its place is this API's envelope.
+type handshake struct {
+	http.ResponseWriter
+	refused bool
+}
+
+// Unwrap leads to the connection.
+func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *handshake) WriteHeader(status int) {
+	if h.refused = status != http.StatusSwitchingProtocols; !h.refused {
+		h.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (h *handshake) Write(b []byte) (int, error) {
+	if h.refused {
+		return len(b), nil
+	}
+	return h.ResponseWriter.Write(b)
+}
+
+// refusal is what is wrong with a handshake, as an answer of this API.
+func (h *handshake) refusal(err error) error {
+	for _, name := range []string{echo.HeaderContentType, echo.HeaderUpgrade, echo.HeaderConnection} {
+		h.Header().Del(name) // of the library's text, and of its status 426
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner // without "failed to accept"
+	}
+	return httpkit.Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "%s", err.Error())
 }
 
 // mayListen reports whether a page may open a WebSocket: one of this server's own,
