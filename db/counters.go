@@ -74,7 +74,7 @@ func (d *deltas) end(job int64, from, to scheduler.State, due, attempt, finished
 	j.ended = true
 	if to == scheduler.Succeeded {
 		j.success = max(j.success, finished)
-	} else if to.Bad() {
+	} else if to.Bad() && to != scheduler.Missed {
 		j.failure = max(j.failure, finished)
 	}
 	if d.hours == nil {

@@ -18,7 +18,7 @@ func (s *Store) Runs(ctx context.Context, jobID string, n int) ([]scheduler.Outc
 	if err != nil || !found {
 		return nil, err
 	}
-	runs, err := s.outcomes(ctx, []int64{num}, "e.finished_at > 0", min(max(n, 1), scheduler.MaxPage))
+	runs, err := outcomes(ctx, s.read, []int64{num}, "e.finished_at > 0", min(max(n, 1), scheduler.MaxPage))
 	return runs[num], err
 }
 

@@ -209,7 +209,10 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	x.what = "statistics"
-	if err := s.addStats(ctx, []int64{1, 2, 3}, 30, map[int64]string{}, map[string]scheduler.JobStats{}); err != nil {
+	if err := addStats(ctx, s.read, []int64{1, 2, 3}, 30, map[int64]string{}, map[string]scheduler.JobStats{}); err != nil {
+		t.Error(err)
+	}
+	if err := addStarted(ctx, s.read, []int64{1, 2, 3}, map[int64]string{}, map[string]scheduler.JobStats{}); err != nil {
 		t.Error(err)
 	}
 	x.what = "in transactions"

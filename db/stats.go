@@ -20,12 +20,25 @@ const (
 
 // JobStats answers for each of ids that exists.
 func (s *Store) JobStats(ctx context.Context, ids []string, recent int) (map[string]scheduler.JobStats, error) {
+	return jobStats(ctx, s.read, ids, recent)
+}
+
+// JobStats answers for one job as this transaction sees it.
+func (t *tx) JobStats(ctx context.Context, id string) (scheduler.JobStats, error) {
+	if err := t.flush(); err != nil {
+		return scheduler.JobStats{}, err
+	}
+	stats, err := jobStats(ctx, t, []string{id}, 0)
+	return stats[id], err
+}
+
+func jobStats(ctx context.Context, q querier, ids []string, recent int) (map[string]scheduler.JobStats, error) {
 	stats := make(map[string]scheduler.JobStats, len(ids))
 	idOf := make(map[int64]string, len(ids))
 	var nums []int64
 	for part := range slices.Chunk(ids, idsPerQuery) {
 		args := padded(part)
-		err := each(ctx, s.read, `SELECT j.num, j.id, COALESCE(s.last_success_at, 0), COALESCE(s.last_failure_at, 0)
+		err := each(ctx, q, `SELECT j.num, j.id, COALESCE(s.last_success_at, 0), COALESCE(s.last_failure_at, 0)
 			FROM jobs j LEFT JOIN job_stats s ON s.job = j.num WHERE j.id IN (`+placeholders(1, len(args))+")",
 			args, func(rows *sql.Rows) error {
 				var num, success, failure int64
@@ -40,7 +53,7 @@ func (s *Store) JobStats(ctx context.Context, ids []string, recent int) (map[str
 		}
 	}
 	for part := range slices.Chunk(nums, jobsPerPart) {
-		if err := s.addStats(ctx, part, min(recent, maxRecent), idOf, stats); err != nil {
+		if err := addStats(ctx, q, part, min(recent, maxRecent), idOf, stats); err != nil {
 			return nil, err
 		}
 	}
@@ -49,17 +62,17 @@ func (s *Store) JobStats(ctx context.Context, ids []string, recent int) (map[str
 
 // addStats fills in the counts, the last execution, the recent outcomes and the
 // median of a few jobs.
-func (s *Store) addStats(ctx context.Context, nums []int64, recent int, idOf map[int64]string, stats map[string]scheduler.JobStats) error {
-	counts, err := countsOf(ctx, s.read, nums)
+func addStats(ctx context.Context, q querier, nums []int64, recent int, idOf map[int64]string, stats map[string]scheduler.JobStats) error {
+	counts, err := countsOf(ctx, q, nums)
 	if err != nil {
 		return err
 	}
-	last, err := executions(ctx, s.read, perJob(listed+"e.job = $1 AND e.state <> 'queued'", 1, len(padded(nums))), padded(nums)...)
+	last, err := executions(ctx, q, perJob(listed+"e.job = $1 AND e.state <> 'queued'", 1, len(padded(nums))), padded(nums)...)
 	if err != nil {
 		return err
 	}
 	limit := max(recent, medianOver)
-	ended, err := s.outcomes(ctx, nums, "e.finished_at > 0", limit)
+	ended, err := outcomes(ctx, q, nums, "e.finished_at > 0", limit)
 	if err != nil {
 		return err
 	}
@@ -77,7 +90,7 @@ func (s *Store) addStats(ctx context.Context, nums []int64, recent int, idOf map
 		}
 	}
 	if len(search) > 0 {
-		more, err := s.outcomes(ctx, search, "e.finished_at > 0 AND e.state = 'succeeded'", medianOver)
+		more, err := outcomes(ctx, q, search, "e.finished_at > 0 AND e.state = 'succeeded'", medianOver)
 		if err != nil {
 			return err
 		}
@@ -94,8 +107,42 @@ func (s *Store) addStats(ctx context.Context, nums []int64, recent int, idOf map
 	}
 	for i := range last {
 		st := stats[last[i].JobID]
-		st.Last = &last[i]
+		st.Last, st.LastStarted = &last[i], last[i].StartedAt
 		stats[last[i].JobID] = st
+	}
+	var idle []int64 // jobs whose last execution never ran: an earlier one may have
+	for _, num := range nums {
+		if st := stats[idOf[num]]; st.Last != nil && st.LastStarted.IsZero() {
+			idle = append(idle, num)
+		}
+	}
+	return addStarted(ctx, q, idle, idOf, stats)
+}
+
+// addStarted fills in when the newest execution began that ran. There may be very
+// many newer ones that were skipped or missed, so it looks by state.
+func addStarted(ctx context.Context, q querier, nums []int64, idOf map[int64]string, stats map[string]scheduler.JobStats) error {
+	if len(nums) == 0 {
+		return nil
+	}
+	for _, state := range []scheduler.State{
+		scheduler.Running, scheduler.Succeeded, scheduler.Failed, scheduler.TimedOut, scheduler.Cancelled, scheduler.Lost,
+	} {
+		ended := "e.finished_at > 0"
+		if state == scheduler.Running {
+			ended = "e.finished_at = 0"
+		}
+		found, err := outcomes(ctx, q, nums, ended+" AND e.started_at > 0 AND e.state = '"+string(state)+"'", 1)
+		if err != nil {
+			return err
+		}
+		for num, list := range found {
+			st := stats[idOf[num]]
+			if at := list[0].StartedAt; at.After(st.LastStarted) {
+				st.LastStarted = at
+				stats[idOf[num]] = st
+			}
+		}
 	}
 	return nil
 }
@@ -116,13 +163,13 @@ func perJob(query string, limit, n int) string {
 
 // outcomes returns the newest executions of each job that fulfil cond, newest
 // first.
-func (s *Store) outcomes(ctx context.Context, nums []int64, cond string, limit int) (map[int64][]scheduler.Outcome, error) {
+func outcomes(ctx context.Context, q querier, nums []int64, cond string, limit int) (map[int64][]scheduler.Outcome, error) {
 	args := padded(nums)
 	for i := len(nums); i < len(args); i++ {
 		args[i] = int64(0) // no job: the padding must not answer twice
 	}
 	found := make(map[int64][]scheduler.Outcome, len(nums))
-	err := each(ctx, s.read, perJob("SELECT e.job, e.id, e.state, e.attempt, e.due_at, e.started_at, e.finished_at FROM executions e WHERE e.job = $1 AND "+cond,
+	err := each(ctx, q, perJob("SELECT e.job, e.id, e.state, e.attempt, e.due_at, e.started_at, e.finished_at FROM executions e WHERE e.job = $1 AND "+cond,
 		limit, len(args)), args, func(rows *sql.Rows) error {
 		var job, due, started, finished int64
 		var o scheduler.Outcome

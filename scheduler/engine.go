@@ -24,6 +24,9 @@ type effects struct {
 type jobChange struct {
 	Job
 	change Change
+
+	stats   *JobStats // of a removed job,
+	running []string  // and its executions that go on until they are stopped
 }
 
 type stopping struct{ id, reason string }
@@ -44,6 +47,9 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 		}
 	}
 	for _, c := range fx.jobs {
+		if c.change == JobRemoved {
+			s.outlive(&c, fx.changed)
+		}
 		s.jobChanged(c)
 	}
 	for _, st := range fx.stop {
@@ -70,9 +76,29 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 
 func (s *Service) publishAll(made []Execution) {
 	for i := range made {
-		s.Publisher.Publish(Event{
-			Kind: ExecutionChanged, Execution: &made[i], ExecutionID: made[i].ID, JobID: made[i].JobID,
-		})
+		e := Event{Kind: ExecutionChanged, Execution: &made[i], ExecutionID: made[i].ID, JobID: made[i].JobID}
+		if j, ok := s.outlived.Load(e.ExecutionID); ok {
+			e.Job = j.(*Job)
+			if made[i].State.Final() {
+				s.outlived.Delete(e.ExecutionID)
+			}
+		}
+		s.Publisher.Publish(e)
+	}
+}
+
+// outlive keeps a job that was deleted for the events of those of its executions
+// whose end is still to be told. changed are those of the same transaction.
+func (s *Service) outlive(c *jobChange, changed []Execution) {
+	ids := c.running
+	for _, e := range changed {
+		if e.JobID == c.ID && e.State.Final() {
+			ids = append(ids, e.ID)
+		}
+	}
+	j := c.Job
+	for _, id := range ids {
+		s.outlived.Store(id, &j)
 	}
 }
 

@@ -30,8 +30,9 @@ type Event struct {
 	Execution   *Execution // shared: read only
 	ExecutionID string
 	JobID       string
-	Job         *Job // JobChanged: as it is now, or was; shared: read only
+	Job         *Job // JobChanged: as it is now, or was; ExecutionChanged: as it was, if it is deleted; shared: read only
 	Change      Change
+	Stats       *JobStats // JobRemoved: what its executions were when it was deleted; shared: read only
 	Frozen      bool
 	Worker      string // its name
 	End         int64  // OutputGrew: the output's length in bytes now

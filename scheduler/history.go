@@ -44,6 +44,6 @@ func (s *Service) forgetFires(ctx context.Context, tx Tx, fx *effects, by Princi
 	if err := tx.ClearSummary(ctx, id); err != nil {
 		return err
 	}
-	fx.jobs = append(fx.jobs, jobChange{j, JobUpdated})
+	fx.jobs = append(fx.jobs, jobChange{Job: j, change: JobUpdated})
 	return tx.InsertAudit(ctx, s.audit(by, "executions.delete", j.Name, nil, nil))
 }

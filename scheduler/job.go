@@ -192,8 +192,9 @@ type JobStats struct {
 	Last        *Execution // the newest execution that left the queue; nil when none did
 	Recent      []Outcome  // the newest executions that ended, newest first, at most 30
 	MedianTook  time.Duration
+	LastStarted time.Time // when the newest execution that ran began to; zero when none did
 	LastSuccess time.Time
-	LastFailure time.Time
+	LastFailure time.Time // what was missed never ran, and is none
 }
 
 // JobSummary is what a job's groups came to since its history was last cleared,

@@ -186,6 +186,9 @@ type Tx interface {
 	// there are more.
 	PurgeDeleted(ctx context.Context, limit int) (more bool, err error)
 
+	// JobStats is like JobStore's for one job, as this transaction sees it and without
+	// Recent; zero when there is no such job.
+	JobStats(ctx context.Context, jobID string) (JobStats, error)
 	// ActiveExecutions lists what is queued or running of a job, oldest first, at
 	// most limit.
 	ActiveExecutions(ctx context.Context, jobID string, limit int) ([]Execution, error)

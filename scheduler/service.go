@@ -51,6 +51,7 @@ type Service struct {
 	freezing   sync.Mutex  // held while a freeze begins or ends
 	paused     atomic.Bool // new jobs and changes are refused
 	declaring  sync.Mutex  // held while the jobs of an origin are replaced
+	outlived   sync.Map    // deleted jobs, as *Job, by the id of an execution whose end is still to be told
 	naming     sync.Mutex  // held while affinities are named
 	names      treeNames
 	verified   verifiedPasswords

@@ -61,7 +61,7 @@ func (s *Service) createIn(ctx context.Context, tx Tx, fx *effects, by Principal
 	if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
 		return j, err
 	}
-	fx.jobs = append(fx.jobs, jobChange{j, JobAdded})
+	fx.jobs = append(fx.jobs, jobChange{Job: j, change: JobAdded})
 	return j, tx.InsertAudit(ctx, s.audit(by, "job.create", j.Name, nil, auditJob(j)))
 }
 
@@ -119,10 +119,7 @@ var errUnchanged = errors.New("nothing changes")
 // SetEnabled lets the named job's schedules fire, or not. It needs the role
 // operator. What is queued or running goes on.
 func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, enabled bool) (Job, error) {
-	action, what := "job.disable", "disabling a job"
-	if enabled {
-		action, what = "job.enable", "enabling a job"
-	}
+	action, what := enabling(enabled)
 	if err := authorize(by, Operator, what); err != nil {
 		return Job{}, err
 	}
@@ -133,6 +130,38 @@ func (s *Service) SetEnabled(ctx context.Context, by Principal, name string, ena
 		j.Enabled = enabled
 		return nil
 	})
+}
+
+// Toggle is SetEnabled to the other of the two. Each of many at once counts.
+func (s *Service) Toggle(ctx context.Context, by Principal, name string) (j Job, err error) {
+	if err := authorize(by, Operator, "enabling or disabling a job"); err != nil {
+		return Job{}, err
+	}
+	found, err := s.Store.JobByName(ctx, name)
+	if err != nil {
+		return Job{}, err
+	}
+	err = s.inTx(ctx, func(tx Tx, fx *effects) error {
+		before, err := tx.Job(ctx, found.ID)
+		if err != nil {
+			return err
+		}
+		action, _ := enabling(!before.Enabled)
+		j, err = s.changeIn(ctx, tx, fx, by, action, found.ID, func(j *Job) error {
+			j.Enabled = !before.Enabled
+			return nil
+		})
+		return err
+	})
+	return j, err
+}
+
+// enabling is what setting Enabled is called in audit rows and in words.
+func enabling(enabled bool) (action, what string) {
+	if enabled {
+		return "job.enable", "enabling a job"
+	}
+	return "job.disable", "disabling a job"
 }
 
 // validate says everything that is wrong with a draft at once, also what only the
@@ -215,7 +244,7 @@ func (s *Service) changeIn(ctx context.Context, tx Tx, fx *effects, by Principal
 	if err := s.runOnce(ctx, tx, fx, j, Trigger{triggerKind(by), by.Name}); err != nil {
 		return j, err
 	}
-	fx.jobs = append(fx.jobs, jobChange{j, JobUpdated})
+	fx.jobs = append(fx.jobs, jobChange{Job: j, change: JobUpdated})
 	return j, tx.InsertAudit(ctx, s.audit(by, action, before.Name, auditJob(before), auditJob(j)))
 }
 
@@ -289,33 +318,40 @@ func (s *Service) deleteIn(ctx context.Context, tx Tx, fx *effects, by Principal
 			}
 		}
 	}
-	if err := s.cancelAll(ctx, tx, fx, j, "job deleted by "+by.Name); err != nil {
+	stats, err := tx.JobStats(ctx, j.ID)
+	if err != nil {
+		return err
+	}
+	running, err := s.cancelAll(ctx, tx, fx, j, "job deleted by "+by.Name)
+	if err != nil {
 		return err
 	}
 	if err := tx.DeleteJob(ctx, j.ID); err != nil {
 		return err
 	}
-	fx.jobs = append(fx.jobs, jobChange{j, JobRemoved})
+	fx.jobs = append(fx.jobs, jobChange{Job: j, change: JobRemoved, stats: &stats, running: running})
 	return tx.InsertAudit(ctx, s.audit(by, "job.delete", j.Name, auditJob(j), nil))
 }
 
 // cancelAll ends what is active of a job that goes; nothing depends on it any more.
-func (s *Service) cancelAll(ctx context.Context, tx Tx, fx *effects, j Job, reason string) error {
+// What is running is stopped after the commit.
+func (s *Service) cancelAll(ctx context.Context, tx Tx, fx *effects, j Job, reason string) (running []string, err error) {
 	active, err := tx.ActiveExecutions(ctx, j.ID, maxParallel)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, e := range active {
 		if e.State == Running {
 			fx.stop = append(fx.stop, stopping{e.ID, reason})
+			running = append(running, e.ID)
 			continue
 		}
 		e.State, e.Reason, e.FinishedAt = Cancelled, reason, s.now()
 		if err := tx.Finish(ctx, e, Queued); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return running, nil
 }
 
 // owned refuses to change here what is defined elsewhere.
@@ -373,7 +409,7 @@ func (s *Service) jobChanged(c jobChange) {
 	} else if err := s.Timetable.Put(c.Times()); err != nil {
 		s.Log.Error("a stored job cannot be scheduled", "job", c.ID, "error", err)
 	}
-	s.Publisher.Publish(Event{Kind: JobChanged, JobID: c.ID, Job: &c.Job, Change: c.change})
+	s.Publisher.Publish(Event{Kind: JobChanged, JobID: c.ID, Job: &c.Job, Change: c.change, Stats: c.stats})
 }
 
 // nameTaken puts a store's conflict of names beside the field.

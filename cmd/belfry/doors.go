@@ -26,7 +26,7 @@ var executorKinds = []string{"shell", "http", "docker-exec", "docker-run", "dock
 // ofelia is the API of that name.
 func (a *app) ofelia(door httpkit.Doorman) httpkit.Dialect {
 	api := ofelia.New(ofelia.Options{
-		Service: a.service, Store: a.store, Timetable: a.timer, Hub: a.hub, Door: door,
+		Service: a.service, Store: a.store, Timetable: a.timer, Executors: executorKinds, Hub: a.hub, Door: door,
 		Configuration: a.config, CORS: a.config.cors, Metrics: a.metrics, MetricsAuth: a.flags.MetricsAuth,
 		Ready: a.ready, Docker: func(ctx context.Context) string { return string(a.engine.Ping(ctx)) },
 		RateLimit: a.flags.APIRateLimit, RateBurst: a.flags.APIRateBurst, Now: time.Now,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -213,6 +214,33 @@ func TestOfeliaToggle(t *testing.T) {
 	}
 }
 
+// TestOfeliaTogglesAtOnce: each of many counts.
+func TestOfeliaTogglesAtOnce(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("job", "@daily", "true", nil)
+	const n = 21
+	answers := make(chan said, n)
+	for range n {
+		go func() { answers <- admin.do("PATCH", "/api/job/job/toggle", nil) }()
+	}
+	enabled := 0
+	for range n {
+		a := <-answers
+		if a.status != 200 {
+			t.Errorf("%d: %s", a.status, a.body)
+		}
+		if a.object()["enabled"] == true {
+			enabled++
+		}
+	}
+	job := admin.want(200, "GET", "/api/job/job", nil).object()
+	if version := admin.jobVersion("job"); version != float64(1+n) || enabled != n/2 || job["enabled"] != false {
+		t.Errorf("after %d toggles at once the job has version %v, and enabled %v; %d enabled it", n, version, job["enabled"], enabled)
+	}
+}
+
 // TestOfeliaRunOtherwise: command and environment of one run; the job stays.
 func TestOfeliaRunOtherwise(t *testing.T) {
 	t.Parallel()
@@ -247,6 +275,103 @@ func TestOfeliaRunOtherwise(t *testing.T) {
 	}
 	admin.refused(400, "VALIDATION_ERROR", "POST", "/api/job/job/run", object{"command": ""})
 	admin.refused(400, "VALIDATION_ERROR", "POST", "/api/job/job/run", object{"schedule": "@daily"})
+}
+
+// TestOfeliaStatus: a job is running while an execution of it is, whatever was
+// skipped meanwhile; it ran last when a run began; and what never ran is no run, and
+// no failure.
+func TestOfeliaStatus(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	gate := filepath.Join(t.TempDir(), "gate")
+	admin.create("busy", "@every 1s", "sh -c 'while [ ! -e "+gate+" ]; do sleep 0.02; done'", object{"noOverlap": true})
+	var run ofeliaExecution
+	admin.eventually("a fire that is skipped", func() bool {
+		history := admin.history("busy")
+		if n := len(history); n > 0 {
+			run = history[n-1]
+		}
+		return run.Status == "running" && history[0].Status == "skipped"
+	})
+	admin.want(200, "POST", "/api/scheduler/stop", nil)
+	check := func(name, status string, lastRun any) {
+		t.Helper()
+		job := admin.want(200, "GET", jobPath(name), nil).object()
+		if job["status"] != status || text(job["lastRun"]) != text(lastRun) {
+			t.Errorf("%s is %v and ran at %v, want %s and %v", name, job["status"], job["lastRun"], status, lastRun)
+		}
+		if got := admin.want(200, "GET", "/api/jobs?status="+status, nil).names(); !slices.Contains(got, name) {
+			t.Errorf("with the status %s there are %v, without %s", status, got, name)
+		}
+	}
+	check("busy", "running", run.StartTime)
+	writeFile(t, gate, "")
+	admin.ended(run.ExecutionID)
+	check("busy", "skipped", run.StartTime)
+
+	admin.want(200, "PATCH", "/api/job/busy/toggle", nil)
+	admin.create("missed", "@every 1s", "true", nil)
+	at := time.Now()
+	admin.eventually("a due time passes", func() bool { return time.Since(at) > 1100*time.Millisecond })
+	admin.want(200, "PATCH", "/api/job/missed/toggle", nil)
+	admin.runs("missed", 1)
+	check("missed", "pending", nil)
+	job := admin.want(200, "GET", "/api/job/missed", nil).object()
+	if m := job["metrics"].(object); m["totalRuns"] != 0.0 || m["failedRuns"] != 0.0 || m["lastFailure"] != nil {
+		t.Errorf("metrics of a job that was only missed: %v", m)
+	}
+	for _, e := range admin.history("missed") {
+		if e.Status != "missed" {
+			t.Errorf("a due time while everything was stopped is %s", e.Status)
+		}
+	}
+}
+
+// TestOfeliaOtherTypes: a job that the document has no word for is shown under its
+// executor's name, as shortly as others, and can be found, changed and sent back.
+func TestOfeliaOtherTypes(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	admin.create("ours", "@daily", "true", nil)
+	groups := func() (all []string) {
+		jobs := admin.want(200, "GET", "/api/config", nil).object()["jobs"].(object)
+		return slices.Sorted(maps.Keys(jobs))
+	}
+	if got := strings.Join(groups(), " "); got != "exec http local run service" {
+		t.Errorf("the configuration has jobs by %s", got)
+	}
+	admin.want(201, "POST", "/v1/jobs", object{"name": "theirs", "schedule": "@daily", "executor": "kafka", "executor_config": object{"topic": "t"}})
+	if got := strings.Join(groups(), " "); got != "exec http local run service unsupported" {
+		t.Errorf("the configuration has jobs by %s", got)
+	}
+	if got := admin.want(200, "GET", "/api/jobs?type=unsupported", nil).names(); !slices.Equal(got, []string{"theirs"}) {
+		t.Errorf("of the type unsupported there are %v", got)
+	}
+	if got := admin.want(200, "GET", "/api/jobs?type=class", nil).names(); len(got) > 0 {
+		t.Errorf("of the type class there are %v", got)
+	}
+	list := admin.want(200, "GET", "/api/jobs?sort=-name", nil).object()["jobs"].([]any)
+	want := []string{"enabled", "lastRun", "name", "nextRun", "origin", "schedule", "status", "type"}
+	if one := list[0].(object); one["type"] != "unsupported" || one["schedule"] != "@daily" || !slices.Equal(slices.Sorted(maps.Keys(one)), want) {
+		t.Errorf("in the list: %v", one)
+	}
+	job := admin.want(200, "GET", "/api/job/theirs", nil).object()
+	for key, v := range job {
+		if !slices.Contains(append(want, "history", "metrics"), key) && key != "maxRuntime" && !strings.HasPrefix(key, "retry") {
+			t.Errorf("it has %s: %v", key, v) // Dkron has other defaults for these
+		}
+	}
+	version := admin.jobVersion("theirs")
+	admin.want(200, "PUT", "/api/job/theirs", job)
+	if after := admin.jobVersion("theirs"); after != version {
+		t.Errorf("sending back what was answered made version %v of %v", after, version)
+	}
+	admin.want(200, "PUT", "/api/job/theirs", object{"schedule": "@hourly"})
+	if got := admin.want(200, "GET", "/api/job/theirs", nil).object(); got["schedule"] != "@hourly" {
+		t.Errorf("after a change: %v", got)
+	}
 }
 
 // TestOfeliaHistory: newest first, as many as asked for, with their output and what

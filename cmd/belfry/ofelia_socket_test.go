@@ -157,6 +157,63 @@ func TestOfeliaEvents(t *testing.T) {
 	}
 }
 
+// TestOfeliaEventsOfDeletedJobs: the end of a run whose job was deleted meanwhile is
+// told, and what was removed is told as it was.
+func TestOfeliaEventsOfDeletedJobs(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	l := admin.listen()
+	expect := func(kind, status string, check object) {
+		t.Helper()
+		e := l.next()
+		if e.Type != kind {
+			t.Fatalf("heard %s, want %s", e.raw, kind)
+		}
+		if e.Payload["name"] != "job" || e.Payload["status"] != status || e.Payload["command"] != "sleep 60" || e.Payload["schedule"] != "@daily" {
+			t.Errorf("%s, want it %s", e.raw, status)
+		}
+		for key, want := range check {
+			if text(e.Payload[key]) != text(want) {
+				t.Errorf("%s: %s is %s, want %s", kind, key, text(e.Payload[key]), text(want))
+			}
+		}
+	}
+	admin.create("job", "@daily", "sleep 60", nil)
+	expect("job.added", "pending", nil)
+	id := admin.start("job", nil)
+	expect("job.started", "running", nil)
+	ran := admin.until(id, func(e ofeliaExecution) bool { return e.Status == "running" }).StartTime
+	admin.want(200, "DELETE", "/api/job/job", nil)
+	expect("job.removed", "running", object{"lastRun": ran, "executionId": nil})
+	expect("job.failed", "stopped", object{"lastRun": ran, "executionId": id})
+
+	// One that ran to its end, and a deletion that comes after it.
+	admin.create("job", "@daily", "sleep 60", nil)
+	expect("job.added", "pending", nil)
+	id = admin.start("job", object{"command": "true"})
+	expect("job.started", "running", nil)
+	expect("job.completed", "success", nil)
+	ran = admin.ended(id).StartTime
+	admin.want(200, "DELETE", "/api/job/job", nil)
+	expect("job.removed", "success", object{"lastRun": ran})
+
+	// One that goes with the end of its run.
+	page := admin.with("Accept", "application/json")
+	page.want(201, "POST", "/jobs", object{"name": "job", "schedule": "@daily", "executor": "shell", "config": object{"command": "sleep 60"}, "ephemeral": true})
+	expect("job.added", "pending", nil)
+	id = admin.start("job", object{"command": "true"})
+	expect("job.started", "running", nil)
+	kinds := map[string]string{}
+	for range 2 {
+		e := l.next()
+		kinds[e.Type], _ = e.Payload["status"].(string)
+	}
+	if kinds["job.removed"] != "success" || kinds["job.completed"] != "success" {
+		t.Errorf("the end of %s, whose job goes with it: %v", id, kinds)
+	}
+}
+
 // TestOfeliaSocketCredentials: a token in the address, a header, or a cookie; no
 // other site's page, unless [cors] names it; and no longer than the token is good.
 func TestOfeliaSocketCredentials(t *testing.T) {
@@ -202,6 +259,68 @@ func TestOfeliaSocketCredentials(t *testing.T) {
 	admin.refused(400, "VALIDATION_ERROR", "GET", "/api/ws", nil)
 	if strings.Contains(s.log.String(), token[:20]) {
 		t.Error("the token of an address is in the log")
+	}
+}
+
+// TestOfeliaSocketHandshake: a bad one is refused in the envelope, and says why.
+func TestOfeliaSocketHandshake(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	upgrade := s.admin(t).with("Connection", "Upgrade").with("Upgrade", "websocket")
+	good := upgrade.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+	for _, x := range []struct {
+		as   *asker
+		says string
+	}{
+		{upgrade, "version"},
+		{upgrade.with("Sec-WebSocket-Version", "13"), "missing Sec-WebSocket-Key"},
+		{good.with("Sec-WebSocket-Key", "short"), "16 byte"},
+		{good.with("Sec-WebSocket-Version", "12"), "only 13"},
+		{good.with("Connection", "keep-alive"), "Connection"},
+		{good.with("Upgrade", "h2c"), "handshake"},
+	} {
+		a := x.as.do("GET", "/api/ws", nil)
+		if got := a.refusal(400, "VALIDATION_ERROR"); !strings.Contains(got, x.says) || strings.Contains(got, "failed to accept") {
+			t.Errorf("%v says %s, without %s", x.as.header, got, x.says)
+		}
+		if version := a.header.Get("Sec-WebSocket-Version"); x.says == "only 13" && version != "13" {
+			t.Errorf("another version is told of version %q", version)
+		}
+	}
+}
+
+// TestOfeliaSocketIsSpokenTo: what a client sends is passed over, whatever it is,
+// unless one message is far too long.
+func TestOfeliaSocketIsSpokenTo(t *testing.T) {
+	t.Parallel()
+	s := ofeliaServer(t, t.TempDir())
+	admin := s.admin(t)
+	l := admin.listen()
+	for _, m := range []struct {
+		kind websocket.MessageType
+		text string
+	}{
+		{websocket.MessageText, `{"type":"ping"}`},
+		{websocket.MessageText, ""},
+		{websocket.MessageBinary, "\x00\xff"},
+		{websocket.MessageText, strings.Repeat("x", 60_000)},
+	} {
+		if err := l.conn.Write(t.Context(), m.kind, []byte(m.text)); err != nil {
+			t.Fatalf("%.20q: %v", m.text, err)
+		}
+	}
+	if err := l.conn.Ping(t.Context()); err != nil { // it answers, so it has read all that
+		t.Errorf("ping: %v", err)
+	}
+	admin.create("job", "@daily", "true", nil)
+	if e := l.next(); e.Type != "job.added" {
+		t.Errorf("heard %s", e.raw)
+	}
+	if err := l.conn.Write(t.Context(), websocket.MessageText, []byte(strings.Repeat("x", 70_000))); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-l.end; websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+		t.Errorf("a message of 70,000 bytes ended the WebSocket with %v", err)
 	}
 }
 

@@ -173,8 +173,11 @@ func jobStats(t *testing.T, s *db.Store) {
 	if got.MedianTook != 20*time.Second { // of 10, 20 and 50
 		t.Errorf("median %v, want 20s", got.MedianTook)
 	}
-	if !got.LastSuccess.Equal(at(450)) || !got.LastFailure.Equal(at(3000)) {
-		t.Errorf("last success %v and failure %v, want %v and %v", got.LastSuccess, got.LastFailure, at(450), at(3000))
+	if !got.LastSuccess.Equal(at(450)) || !got.LastFailure.Equal(at(340)) { // what was missed is none
+		t.Errorf("last success %v and failure %v, want %v and %v", got.LastSuccess, got.LastFailure, at(450), at(340))
+	}
+	if !got.LastStarted.Equal(at(1000)) {
+		t.Errorf("last started %v, want %v", got.LastStarted, at(1000))
 	}
 	want := map[scheduler.State]int64{
 		scheduler.Succeeded: 3, scheduler.Failed: 1, scheduler.TimedOut: 1, scheduler.Cancelled: 1,
@@ -206,4 +209,53 @@ func jobStats(t *testing.T, s *db.Store) {
 	if hours, _ := s.Ended(bg, at(7200)); len(hours) != 0 {
 		t.Errorf("ended in the future: %v", hours)
 	}
+}
+
+// lastStarted: what never ran does not hide when a job ran last, whether that run
+// goes on or has ended.
+func lastStarted(t *testing.T, s *db.Store) {
+	fire := func(j scheduler.Job, due int, state scheduler.State) {
+		e := NewExecution(j.ID, at(due))
+		e.State, e.FinishedAt = state, at(due)
+		addExecution(t, s, e)
+	}
+	read := func(j scheduler.Job) scheduler.JobStats {
+		stats, err := s.JobStats(bg, []string{j.ID}, 0)
+		ok(t, err)
+		return stats[j.ID]
+	}
+	never, busy := addJob(t, s, "never ran"), addJob(t, s, "busy")
+	fire(never, 5000, scheduler.Missed)
+	if got := read(never); !got.LastStarted.IsZero() || !got.LastFailure.IsZero() || got.Last == nil || got.Last.State != scheduler.Missed {
+		t.Errorf("a job that was only missed: %+v", got)
+	}
+	addExecution(t, s, NewExecution(busy.ID, at(5000)))
+	e := claim(t, s, "w", at(5000), 1)[0].Execution
+	fire(busy, 5001, scheduler.Skipped)
+	fire(busy, 5002, scheduler.Missed)
+	check := func(state scheduler.State) {
+		t.Helper()
+		if got := read(busy); !got.LastStarted.Equal(at(5000)) || got.Last.State != scheduler.Missed || got.Counts[state] != 1 {
+			t.Errorf("%s behind two that never ran: %+v", state, got)
+		}
+	}
+	check(scheduler.Running)
+	finish(t, s, e, scheduler.Lost, at(5003))
+	check(scheduler.Lost)
+	// A transaction sees what it has written itself.
+	tx(t, s, func(tx scheduler.Tx) error {
+		late := NewExecution(busy.ID, at(5004))
+		late.State, late.FinishedAt = scheduler.Skipped, at(5004)
+		if _, err := tx.InsertExecution(bg, late); err != nil {
+			return err
+		}
+		got, err := tx.JobStats(bg, busy.ID)
+		if got.Last == nil || got.Last.ID != late.ID || got.Counts[scheduler.Skipped] != 2 || !got.LastStarted.Equal(at(5000)) {
+			t.Errorf("within a transaction: %+v", got)
+		}
+		if none, err := tx.JobStats(bg, "no such job"); err != nil || none.Last != nil {
+			t.Errorf("of no job: %+v, %v", none, err)
+		}
+		return err
+	})
 }

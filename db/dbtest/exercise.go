@@ -49,6 +49,7 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"what runs where":                        runningOn,
 		"counters equal a recount":               counters,
 		"statistics of jobs":                     jobStats,
+		"when a job ran last":                    lastStarted,
 		"summaries of jobs":                      summaries,
 		"a job's history is deleted":             deleteHistory,
 		"runs by when they began":                startedAt,

@@ -14,7 +14,7 @@ import (
 type Service interface {
 	CreateJob(ctx context.Context, by scheduler.Principal, d scheduler.Draft, origin scheduler.Origin) (scheduler.Job, error)
 	UpdateJob(ctx context.Context, by scheduler.Principal, name string, version int64, d scheduler.Draft) (scheduler.Job, error)
-	SetEnabled(ctx context.Context, by scheduler.Principal, name string, enabled bool) (scheduler.Job, error)
+	Toggle(ctx context.Context, by scheduler.Principal, name string) (scheduler.Job, error)
 	DeleteJob(ctx context.Context, by scheduler.Principal, name string, force bool) error
 	RunJob(ctx context.Context, by scheduler.Principal, name string, config json.RawMessage) (scheduler.Execution, error)
 	ClearHistory(ctx context.Context, by scheduler.Principal, name string) error

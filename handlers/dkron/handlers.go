@@ -132,7 +132,7 @@ func (a *API) toggleJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if j, err = a.Service.SetEnabled(c.Request().Context(), httpkit.Principal(c), j.Name, !j.Enabled); err != nil {
+	if j, err = a.Service.Toggle(c.Request().Context(), httpkit.Principal(c), j.Name); err != nil {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderLocation, c.Request().RequestURI)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -154,5 +155,28 @@ func TestAddressesOfDashboards(t *testing.T) {
 		if rec.Code != want || want == 303 && rec.Header().Get("Location") != "http://127.0.0.1:8080/" {
 			t.Errorf("%s: %d to %s", path, rec.Code, rec.Header().Get("Location"))
 		}
+	}
+}
+
+// TestTogglesAtOnce: each of many counts.
+func TestTogglesAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.ok("POST", "/v1/jobs?runoncreate=false", `{"name":"j","schedule":"@manually",`+shellJob+`}`)
+	const n = 21
+	answers := make(chan *httptest.ResponseRecorder, n)
+	for range n {
+		go func() { answers <- w.send("POST", "/v1/jobs/j/toggle", "") }()
+	}
+	for range n {
+		if rec := <-answers; rec.Code != 200 {
+			t.Errorf("%d %s", rec.Code, rec.Body)
+		}
+	}
+	if j, err := w.store.JobByName(t.Context(), "j"); err != nil || j.Enabled || j.Version != 1+n {
+		t.Errorf("after %d toggles at once it has version %d and enabled %v, %v", n, j.Version, j.Enabled, err)
+	}
+	_, total, err := w.store.ListAudit(t.Context(), scheduler.AuditFilter{Actions: []string{"job.disable"}, Limit: 1})
+	if err != nil || total.N != n/2+1 {
+		t.Errorf("%d audit rows say that it was disabled, %v", total.N, err)
 	}
 }

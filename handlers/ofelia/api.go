@@ -16,6 +16,7 @@ type Service interface {
 	CreateJob(ctx context.Context, by scheduler.Principal, d scheduler.Draft, origin scheduler.Origin) (scheduler.Job, error)
 	UpdateJob(ctx context.Context, by scheduler.Principal, name string, version int64, d scheduler.Draft) (scheduler.Job, error)
 	SetEnabled(ctx context.Context, by scheduler.Principal, name string, enabled bool) (scheduler.Job, error)
+	Toggle(ctx context.Context, by scheduler.Principal, name string) (scheduler.Job, error)
 	DeleteJob(ctx context.Context, by scheduler.Principal, name string, force bool) error
 	RunJob(ctx context.Context, by scheduler.Principal, name string, config json.RawMessage) (scheduler.Execution, error)
 	StopExecution(ctx context.Context, by scheduler.Principal, id string) error
@@ -55,6 +56,7 @@ type Options struct {
 	Service       Service
 	Store         Store
 	Timetable     Timetable
+	Executors     []string // kinds that jobs may have
 	Hub           scheduler.Feed
 	Door          httpkit.Doorman
 	Configuration Configuration

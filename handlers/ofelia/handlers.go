@@ -16,8 +16,8 @@ import (
 )
 
 func (a *API) login(c echo.Context) error {
-	var in loginWire
-	if err := httpkit.JSON(c, &in); err != nil {
+	in, err := object[loginWire](c, httpkit.JSON)
+	if err != nil {
 		return err
 	}
 	pass, err := a.Door.Enter(c, in.Username, in.Password)
@@ -43,8 +43,8 @@ func (a *API) logout(c echo.Context) error {
 }
 
 func (a *API) createJob(c echo.Context) error {
-	var in rawObject
-	if err := httpkit.JSON(c, &in); err != nil {
+	in, err := object[rawObject](c, httpkit.JSON)
+	if err != nil {
 		return err
 	}
 	global := a.Configuration.Defaults()
@@ -82,8 +82,8 @@ func (a *API) updateJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in rawObject
-	if err := httpkit.JSON(c, &in); err != nil {
+	in, err := object[rawObject](c, httpkit.JSON)
+	if err != nil {
 		return err
 	}
 	d := j.Draft
@@ -115,15 +115,20 @@ func (a *API) toggleJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in toggleRequest
-	if err := httpkit.OptionalJSON(c, &in); err != nil {
+	in, err := object[toggleRequest](c, httpkit.OptionalJSON)
+	if err != nil {
 		return err
 	}
-	want := !j.Enabled
-	if in.Enabled != nil {
-		want = *in.Enabled
+	ctx, by := c.Request().Context(), httpkit.Principal(c)
+	var now scheduler.Job
+	switch string(in.Enabled) {
+	case "":
+		now, err = a.Service.Toggle(ctx, by, j.Name)
+	case "true", "false":
+		now, err = a.Service.SetEnabled(ctx, by, j.Name, string(in.Enabled) == "true")
+	default:
+		err = httpkit.BadField("enabled", "must be true or false")
 	}
-	now, err := a.Service.SetEnabled(c.Request().Context(), httpkit.Principal(c), j.Name, want)
 	if err != nil {
 		return ofJob(j.Name, err)
 	}
@@ -139,8 +144,8 @@ func (a *API) runJob(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in runRequest
-	if err := httpkit.OptionalJSON(c, &in); err != nil {
+	in, err := object[runRequest](c, httpkit.OptionalJSON)
+	if err != nil {
 		return err
 	}
 	config, err := otherwise(j, in)
@@ -149,7 +154,7 @@ func (a *API) runJob(c echo.Context) error {
 	}
 	e, err := a.Service.RunJob(c.Request().Context(), httpkit.Principal(c), j.Name, config)
 	if err != nil {
-		return ofJob(j.Name, err)
+		return ofJob(j.Name, inKeys(j.Draft, err))
 	}
 	return c.JSON(http.StatusAccepted, runWire{e.ID, e.JobName, stamp(cmp.Or(e.StartedAt, e.DueAt)), statusOf(e.State)})
 }
@@ -194,8 +199,8 @@ func (a *API) reload(c echo.Context) error {
 }
 
 func (a *API) patchGlobal(c echo.Context) error {
-	var in rawObject
-	if err := httpkit.JSON(c, &in); err != nil {
+	in, err := object[rawObject](c, httpkit.JSON)
+	if err != nil {
 		return err
 	}
 	if err := a.Configuration.ChangeGlobal(c.Request().Context(), httpkit.Principal(c), in); err != nil {
@@ -226,6 +231,19 @@ func (a *API) readiness(c echo.Context) error {
 func (a *API) metrics(c echo.Context) error {
 	a.Metrics.ServeHTTP(c.Response(), c.Request())
 	return nil
+}
+
+// object reads the body, which has to be an object: encoding/json would take null
+// for one without members.
+func object[T any](c echo.Context, read func(echo.Context, **T) error) (in T, err error) {
+	into := &in
+	if err := read(c, &into); err != nil {
+		return in, err
+	}
+	if into == nil {
+		return in, httpkit.Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body must be an object, not null")
+	}
+	return in, nil
 }
 
 // job reads the job that the path names.

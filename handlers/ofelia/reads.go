@@ -23,15 +23,14 @@ const (
 // listed is a job with what the list can be ordered and filtered by.
 type listed struct {
 	scheduler.Job
-	last  *scheduler.Execution
-	wire  map[string]any
-	state string
+	last latest
+	wire map[string]any
 }
 
 func (a *API) listJobs(c echo.Context) error {
 	q := httpkit.ReadQuery(c.Request())
 	f := scheduler.JobFilter{Query: q.Text("q"), Enabled: q.Bool("enabled")}
-	kind, status := q.OneOf("type", types...), q.OneOf("status", jobStatuses...)
+	kind, status := q.OneOf("type", typesWith(a.Executors)...), q.OneOf("status", jobStatuses...)
 	order := q.OneOf("sort", sorts...)
 	limit, offset := q.Int("limit", 1<<31, 1, 1<<31), q.Int("offset", 0, 0, 1<<31)
 	if err := q.Err(); err != nil {
@@ -43,7 +42,7 @@ func (a *API) listJobs(c echo.Context) error {
 	err := a.each(ctx, f, func(jobs []scheduler.Job) error {
 		more, err := a.present(ctx, jobs)
 		for _, l := range more {
-			if (kind == "" || typeOf(l.Executor) == kind) && (status == "" || l.state == status) {
+			if (kind == "" || typeOf(l.Executor) == kind) && (status == "" || l.last.status == status) {
 				list = append(list, l)
 			}
 		}
@@ -85,15 +84,13 @@ func (a *API) present(ctx context.Context, jobs []scheduler.Job) ([]listed, erro
 	}
 	list := make([]listed, len(jobs))
 	for i, j := range jobs {
-		list[i] = a.listedJob(j, stats[j.ID].Last)
+		list[i] = a.listedJob(j, latestOf(stats[j.ID]))
 	}
 	return list, nil
 }
 
-func (a *API) listedJob(j scheduler.Job, last *scheduler.Execution) listed {
-	l := listed{Job: j, last: last, state: jobStatus(last)}
-	l.wire = listObject(j, last, a.nextRun(j))
-	return l
+func (a *API) listedJob(j scheduler.Job, last latest) listed {
+	return listed{j, last, listObject(j, last, a.nextRun(j))}
 }
 
 // sorts are what the list can be ordered by.
@@ -147,7 +144,7 @@ func (a *API) answerJob(c echo.Context, status int, j scheduler.Job) error {
 	if err != nil {
 		return err
 	}
-	wire := jobObject(j, stats[j.ID].Last, a.nextRun(j))
+	wire := jobObject(j, latestOf(stats[j.ID]), a.nextRun(j))
 	if wire["history"], err = a.history(ctx, j, n); err != nil {
 		return err
 	}

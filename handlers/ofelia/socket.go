@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,6 +22,7 @@ const (
 	socketQueue = 4096             // events that a client may be behind
 	socketWrite = 10 * time.Second // for one event to be taken
 	socketPing  = 15 * time.Second // between pings, at each of which the client is authorised again
+	socketRead  = 64 << 10         // bytes of one message of a client; one that sends more is closed with 1009
 )
 
 // socket answers GET /api/ws: every event, from before the handshake is answered.
@@ -45,12 +47,47 @@ func (a *API) socket(c echo.Context) error {
 		return err
 	}
 	defer a.sockets.leave(client)
-	conn, err := websocket.Accept(c.Response(), r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // mayListen has looked
+	shake := &handshake{ResponseWriter: c.Response()}
+	conn, err := websocket.Accept(shake, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // mayListen has looked
 	if err != nil {
-		return nil // the library has answered
+		return shake.refusal(err)
 	}
 	a.serveSocket(r.Context(), conn, client, allowed)
 	return nil
+}
+
+// handshake passes the answer to a good handshake on, and keeps the library's text
+// about a bad one back: its place is this API's envelope.
+type handshake struct {
+	http.ResponseWriter
+	refused bool
+}
+
+// Unwrap leads to the connection.
+func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+func (h *handshake) WriteHeader(status int) {
+	if h.refused = status != http.StatusSwitchingProtocols; !h.refused {
+		h.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (h *handshake) Write(b []byte) (int, error) {
+	if h.refused {
+		return len(b), nil
+	}
+	return h.ResponseWriter.Write(b)
+}
+
+// refusal is what is wrong with a handshake, as an answer of this API.
+func (h *handshake) refusal(err error) error {
+	for _, name := range []string{echo.HeaderContentType, echo.HeaderUpgrade, echo.HeaderConnection} {
+		h.Header().Del(name) // of the library's text, and of its status 426
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner // without "failed to accept"
+	}
+	return httpkit.Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "%s", err.Error())
 }
 
 // mayListen reports whether a page may open a WebSocket: one of this server's own,
@@ -69,7 +106,13 @@ func (a *API) mayListen(c echo.Context) bool {
 // serveSocket writes to one client until it goes, falls behind, or may not read any
 // more. Writing takes its own time: whoever makes events never waits for it.
 func (a *API) serveSocket(ctx context.Context, conn *websocket.Conn, client *listener, allowed func(context.Context) bool) {
-	ctx = conn.CloseRead(ctx)
+	ctx, gone := context.WithCancel(ctx)
+	defer gone()
+	conn.SetReadLimit(socketRead)
+	go func() {
+		defer gone()
+		discard(ctx, conn)
+	}()
 	ping := time.NewTicker(socketPing)
 	defer ping.Stop()
 	for {
@@ -98,6 +141,19 @@ func (a *API) serveSocket(ctx context.Context, conn *websocket.Conn, client *lis
 				_ = conn.Close(websocket.StatusTryAgainLater, reason)
 			}
 			_ = conn.CloseNow()
+			return
+		}
+	}
+}
+
+// discard reads what a client sends, which answers its pings, until it goes.
+func discard(ctx context.Context, conn *websocket.Conn) {
+	for {
+		_, r, err := conn.Reader(ctx)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+		}
+		if err != nil {
 			return
 		}
 	}
@@ -265,7 +321,7 @@ func (a *API) events(ctx context.Context, list []scheduler.Event) [][]byte {
 				w.Type = "" // it never ran
 			}
 			if j, ok := known[e.JobID]; ok && w.Type != "" {
-				w.Payload = a.listedJob(j.Job, e.Execution).wire
+				w.Payload = a.listedJob(j.Job, latest{statusOf(e.Execution.State), stamp(e.Execution.StartedAt)}).wire
 				w.Payload["executionId"] = e.Execution.ID
 			}
 		}
@@ -279,20 +335,43 @@ func (a *API) events(ctx context.Context, list []scheduler.Event) [][]byte {
 	return out
 }
 
-// jobsOf reads the jobs of events, each once.
+// jobsOf reads the jobs of events, each once. One that was deleted meanwhile is as
+// its events say.
 func (a *API) jobsOf(ctx context.Context, list []scheduler.Event) map[string]listed {
-	known := map[string]listed{}
+	known, gone := map[string]listed{}, map[string]bool{}
 	for _, e := range list {
-		if _, ok := known[e.JobID]; ok || e.JobID == "" {
+		if _, ok := known[e.JobID]; !ok && e.JobID != "" && !gone[e.JobID] {
+			if l, err := a.readJob(ctx, e.JobID); err == nil {
+				known[e.JobID] = l
+			} else {
+				gone[e.JobID] = true
+			}
+		}
+		if e.Job == nil || !gone[e.JobID] {
 			continue
 		}
-		j, err := a.Store.Job(ctx, e.JobID)
-		if err != nil {
-			continue // deleted meanwhile
+		l := known[e.JobID]
+		l.Job = *e.Job
+		if l.last.status == "" || e.Stats != nil {
+			var stats scheduler.JobStats
+			if e.Stats != nil {
+				stats = *e.Stats
+			}
+			l.last = latestOf(stats)
 		}
-		if more, err := a.present(ctx, []scheduler.Job{j}); err == nil {
-			known[e.JobID] = more[0]
-		}
+		known[e.JobID] = l
 	}
 	return known
+}
+
+func (a *API) readJob(ctx context.Context, id string) (listed, error) {
+	j, err := a.Store.Job(ctx, id)
+	if err != nil {
+		return listed{}, err
+	}
+	list, err := a.present(ctx, []scheduler.Job{j})
+	if err != nil {
+		return listed{}, err
+	}
+	return list[0], nil
 }

@@ -21,9 +21,31 @@ var types = func() (all []string) {
 	return all
 }()
 
-// typeOf is the type of an executor's jobs.
+// typeOf is the type of an executor's jobs: the executor's own name where the
+// document has no word for it.
 func typeOf(executor string) string {
 	t, _ := jobfile.TypeOf(executor)
+	return string(t)
+}
+
+// typesWith are the types, and what typeOf says of the other executors.
+func typesWith(executors []string) []string {
+	all := slices.Clone(types)
+	for _, executor := range executors {
+		if t := typeOf(executor); !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// rowOf is where documented and plainValues have an executor's jobs: its type, and
+// "" for what the document has no word for.
+func rowOf(executor string) string {
+	t, known := jobfile.TypeOf(executor)
+	if !known {
+		return ""
+	}
 	return string(t)
 }
 
@@ -51,12 +73,24 @@ var stateNames = map[scheduler.State]string{
 
 func statusOf(s scheduler.State) string { return stateNames[s] }
 
-// jobStatus is how a job's newest execution is, or ended.
-func jobStatus(last *scheduler.Execution) string {
-	if last == nil {
-		return statusPending
+// latest is what a job's executions say of it.
+type latest struct {
+	status string
+	run    stamp // when it ran last
+}
+
+// latestOf says that a job runs while any execution of it does, and of a job that
+// never ran that it is pending. Otherwise its status is how the newest execution
+// ended, be it one that was skipped or missed.
+func latestOf(s scheduler.JobStats) latest {
+	l := latest{statusPending, stamp(s.LastStarted)}
+	switch {
+	case s.Counts[scheduler.Running] > 0:
+		l.status = statusRunning
+	case s.Last != nil && !s.LastStarted.IsZero():
+		l.status = statusOf(s.Last.State)
 	}
-	return statusOf(last.State)
+	return l
 }
 
 // documented are the keys that the document shows of a job of each type. Others
@@ -67,24 +101,25 @@ var documented = map[string][]string{
 	"service": {"schedule", "command", "image", "user", "environment", "tty"},
 	"local":   {"schedule", "command", "user", "environment"},
 	"http":    {"schedule", "url", "method"},
+	"":        {"schedule"},
 }
 
 // shownInLists are those that a list has, too.
 var shownInLists = []string{"schedule", "command", "container", "image", "url", "method"}
 
 // jobObject is a job with its configuration.
-func jobObject(j scheduler.Job, last *scheduler.Execution, next time.Time) map[string]any {
+func jobObject(j scheduler.Job, last latest, next time.Time) map[string]any {
 	all := jobfile.JSON(j.Draft)
-	t := typeOf(j.Executor)
-	plain := plainValues[t]
+	row := rowOf(j.Executor)
+	plain := plainValues[row]
 	for key, v := range all {
-		if !slices.Contains(documented[t], key) && reflect.DeepEqual(v, plain[key]) {
+		if !slices.Contains(documented[row], key) && reflect.DeepEqual(v, plain[key]) {
 			delete(all, key)
 		}
 	}
-	all["name"], all["type"], all["enabled"] = j.Name, t, j.Enabled
-	all["status"], all["origin"] = jobStatus(last), originOf(j.Origin)
-	all["lastRun"], all["nextRun"] = lastRun(last), stamp(next)
+	all["name"], all["type"], all["enabled"] = j.Name, typeOf(j.Executor), j.Enabled
+	all["status"], all["origin"] = last.status, originOf(j.Origin)
+	all["lastRun"], all["nextRun"] = last.run, stamp(next)
 	return all
 }
 
@@ -92,7 +127,7 @@ func jobObject(j scheduler.Job, last *scheduler.Execution, next time.Time) map[s
 var plainValues = func() map[string]map[string]any {
 	global := jobfile.DefaultGlobal()
 	all := map[string]map[string]any{}
-	for _, t := range jobfile.Types {
+	for _, t := range append(slices.Clone(jobfile.Types), "") {
 		d := jobfile.New(t, &global)
 		d.Normalize()
 		all[string(t)] = jobfile.JSON(d)
@@ -101,14 +136,14 @@ var plainValues = func() map[string]map[string]any {
 }()
 
 // listObject is a job in a list.
-func listObject(j scheduler.Job, last *scheduler.Execution, next time.Time) map[string]any {
+func listObject(j scheduler.Job, last latest, next time.Time) map[string]any {
 	all := jobObject(j, last, next)
 	one := map[string]any{}
 	for _, key := range []string{"name", "type", "enabled", "status", "origin", "lastRun", "nextRun"} {
 		one[key] = all[key]
 	}
 	for _, key := range shownInLists {
-		if v, ok := all[key]; ok && slices.Contains(append(documented[typeOf(j.Executor)], "container"), key) {
+		if v, ok := all[key]; ok && slices.Contains(append(documented[rowOf(j.Executor)], "container"), key) {
 			one[key] = v
 		}
 	}
@@ -123,13 +158,6 @@ func originOf(o scheduler.Origin) string {
 	default:
 		return string(o)
 	}
-}
-
-func lastRun(last *scheduler.Execution) stamp {
-	if last == nil {
-		return stamp{}
-	}
-	return stamp(cmp.Or(last.StartedAt, last.DueAt))
 }
 
 // nextRun is when a job fires next; never while it is disabled.
@@ -248,10 +276,14 @@ func otherwise(j scheduler.Job, in runRequest) (json.RawMessage, error) {
 	}
 	given := rawObject{}
 	if in.Command != nil {
-		given["command"], _ = json.Marshal(*in.Command) // of texts: it cannot fail
+		given["command"] = in.Command
 	}
 	if in.Environment != nil {
-		given["environment"], _ = json.Marshal(append(otherVariables(j, *in.Environment), *in.Environment...))
+		given["environment"] = in.Environment
+		var own []string
+		if json.Unmarshal(in.Environment, &own) == nil && own != nil { // else Merge refuses it
+			given["environment"], _ = json.Marshal(append(otherVariables(j, own), own...)) // of texts: it cannot fail
+		}
 	}
 	d := j.Draft
 	if err := jobfile.Merge(&d, given); err != nil {

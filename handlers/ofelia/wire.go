@@ -79,10 +79,10 @@ type executionWire struct {
 	ExitCode    *int    `json:"exitCode"`
 }
 
-// runRequest changes what one run does.
+// runRequest changes what one run does. Its members are read as those of a job.
 type runRequest struct {
-	Command     *string   `json:"command"`
-	Environment *[]string `json:"environment"`
+	Command     json.RawMessage `json:"command"`
+	Environment json.RawMessage `json:"environment"`
 }
 
 type runWire struct {
@@ -105,7 +105,7 @@ type deletedWire struct {
 }
 
 type toggleRequest struct {
-	Enabled *bool `json:"enabled"`
+	Enabled json.RawMessage `json:"enabled"` // true, false, or not there
 }
 
 type toggledWire struct {
