@@ -99,6 +99,9 @@ type TreeTx interface {
 	DeleteTree(ctx context.Context, num int64) error
 	// NextTreeJob is TreeStore's as this transaction sees it.
 	NextTreeJob(ctx context.Context, rules []int64) (num int64, ok bool, err error)
+	// TreeSetting returns what PutSetting stored under name, "" when nothing, as this
+	// transaction sees it.
+	TreeSetting(ctx context.Context, name string) (string, error)
 	// KeepTreeRules stores the rules of a worker, which need not exist.
 	KeepTreeRules(ctx context.Context, worker, rules string) error
 	// GreetTreeWorker notes when a worker came for the first time since it was

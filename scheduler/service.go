@@ -51,7 +51,6 @@ type Service struct {
 	freezing   sync.Mutex  // held while a freeze begins or ends
 	paused     atomic.Bool // new jobs and changes are refused
 	declaring  sync.Mutex  // held while the jobs of an origin are replaced
-	naming     sync.Mutex  // held while affinities are named
 	names      treeNames
 	verified   verifiedPasswords
 	dummy      func() string // a hash that no password matches, made once

@@ -137,10 +137,8 @@ func (s *Service) PollTree(ctx context.Context, token WorkerToken, p TreePing) (
 // nothing.
 func (a *Affinities) offered(rule []string) (mask int64) {
 	for _, name := range rule {
-		one := *a
-		one.Listed = true
-		if bit, err := one.mask("", name); err == nil {
-			mask |= bit
+		if i, err := a.bit("", name); err == nil && i >= 0 {
+			mask |= 1 << i
 		}
 	}
 	return mask
@@ -175,12 +173,12 @@ func (s *Service) SetTreeRules(ctx context.Context, by Principal, worker, text s
 	if len(lines) > maxWorkerRules {
 		return Invalid("affinity", "at most %d lines", maxWorkerRules)
 	}
-	for _, line := range lines {
-		if _, err := s.AffinityMask(ctx, "affinity", line); err != nil {
-			return err
+	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
+		for _, line := range lines {
+			if _, err := s.demand(ctx, tx, fx, by, line); err != nil {
+				return err
+			}
 		}
-	}
-	err := s.Store.InTx(ctx, func(tx Tx) error {
 		if err := tx.KeepTreeRules(ctx, worker, text); err != nil {
 			return err
 		}

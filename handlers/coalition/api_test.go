@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -319,5 +320,71 @@ func TestFleet(t *testing.T) {
 	}
 	if got := w.service.Waiting(&scheduler.Execution{State: scheduler.Queued}); got != "no worker is online" {
 		t.Errorf("another kind of job: %q", got)
+	}
+}
+
+// audited counts rows of the audit.
+func (w *world) audited(action string) int {
+	w.t.Helper()
+	list, _, err := w.store.ListAudit(w.t.Context(), scheduler.AuditFilter{Actions: []string{action}, Limit: scheduler.MaxPage})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(list)
+}
+
+// named lists the affinities that have names.
+func (w *world) named() (names []string) {
+	w.t.Helper()
+	a, err := w.service.Affinities(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return slices.DeleteFunc(a.Names[:], func(name string) bool { return name == "" })
+}
+
+// TestNewAffinities: what reads, and what is refused, gives no bit a name; what is
+// done does, with a row in the audit.
+func TestNewAffinities(t *testing.T) {
+	w := newWorld(t)
+	w.ok("PUT", "/api/jobs", `{"command":"x","affinity":"old"}`)
+	for _, c := range []struct {
+		role               scheduler.Role
+		status             int
+		method, path, body string
+	}{
+		{scheduler.Viewer, 200, "GET", "/api/jobs?affinity=aa", ""},
+		{scheduler.Viewer, 403, "PUT", "/api/jobs", `{"command":"x","affinity":"bb"}`},
+		{scheduler.Viewer, 403, "POST", "/api/jobs", `{"1":{"affinity":"cc"}}`},
+		{scheduler.Viewer, 403, "GET", "/xmlrpc/addjob?cmd=x&affinity=dd", ""},
+		{scheduler.Operator, 403, "POST", "/api/workers", `{"w1":{"affinity":"ee"}}`},
+		{scheduler.Editor, 400, "PUT", "/api/jobs", `{"command":"x","affinity":"ff","parent":999}`},
+		{scheduler.Editor, 400, "POST", "/api/jobs", `{"1":{"affinity":"gg","parent":999}}`},
+		{scheduler.Editor, 400, "PUT", "/api/jobs", `{"command":"x","affinity":"hh,#64"}`},
+	} {
+		w.role = c.role
+		rec := w.send(c.method, c.path, c.body)
+		if rec.Code != c.status {
+			t.Errorf("%s %s %s: %d %s, want %d", c.method, c.path, c.body, rec.Code, rec.Body, c.status)
+		}
+		if names := w.named(); !slices.Equal(names, []string{"old"}) {
+			t.Errorf("after %s %s %s affinities are %v", c.method, c.path, c.body, names)
+		}
+	}
+	w.role = scheduler.Editor
+	if got := w.ok("GET", "/api/jobs?affinity=old,aa", ""); got != "[]" {
+		t.Errorf("an affinity that nothing demands: %s", got)
+	}
+	if got := w.ok("GET", "/api/jobs?affinity=old", ""); !strings.HasPrefix(got, `[{"id":1,`) {
+		t.Errorf("an affinity: %s", got)
+	}
+	before := w.audited("affinity.name")
+	w.ok("POST", "/api/jobs", `{"1":{"affinity":"one,two"},"7":{"affinity":"nobody's"}}`)
+	w.ok("POST", "/api/workers", `{"w1":{"affinity":"two,three\nold"}}`)
+	if names := w.named(); !slices.Equal(names, []string{"old", "one", "two", "three"}) || w.job(1).Affinity != "one,two" {
+		t.Errorf("affinities are %v, of the job %s", names, w.job(1).Affinity)
+	}
+	if n := w.audited("affinity.name") - before; n != 2 {
+		t.Errorf("%d rows in the audit, want 2", n)
 	}
 }

@@ -177,8 +177,8 @@ func shorten(s string) string {
 }
 
 // readDraft reads a job that a client creates; what it does not know is passed over,
-// as by Coalition. The affinity is another's business.
-func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinity string, err error) {
+// as by Coalition.
+func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinities string, err error) {
 	first := func(e error) { err = cmp.Or(err, e) }
 	text := func(name string) string {
 		s, e := v.text(name)
@@ -195,7 +195,7 @@ func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinity str
 		Environment: readEnvironment(text("environment")), User: text("user"), URL: text("url"), Progress: text("progress_pattern"),
 		Priority: num("priority", defaultPriority), Paused: strings.EqualFold(text("state"), "PAUSED"),
 	}
-	affinity = text("affinity")
+	affinities = text("affinity")
 	var e error
 	d.Timeout, e = v.timeout(defaultTimeout)
 	first(e)
@@ -203,7 +203,7 @@ func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinity str
 	first(e)
 	dependsOn, e = ids("dependencies", v["dependencies"])
 	first(e)
-	return d, dependsOn, affinity, err
+	return d, dependsOn, affinities, err
 }
 
 // kept are columns of a job that follow from what happens.
@@ -213,19 +213,19 @@ var kept = []string{
 }
 
 // readEdit reads what a client changes of a job.
-func readEdit(v values) (e scheduler.TreeEdit, affinity *string, err error) {
+func readEdit(v values) (e scheduler.TreeEdit, err error) {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
-		if err := readColumn(v, name, &e, &affinity); err != nil {
-			return e, nil, err
+		if err := readColumn(v, name, &e); err != nil {
+			return e, err
 		}
 	}
-	return e, affinity, nil
+	return e, nil
 }
 
-func readColumn(v values, name string, e *scheduler.TreeEdit, affinity **string) (err error) {
+func readColumn(v values, name string, e *scheduler.TreeEdit) (err error) {
 	texts := map[string]**string{
 		"title": &e.Title, "command": &e.Command, "dir": &e.Dir, "environment": &e.Environment, "user": &e.User, "url": &e.URL,
-		"progress_pattern": &e.Progress, "affinity": affinity,
+		"progress_pattern": &e.Progress, "affinity": &e.Affinity,
 	}
 	if to, ok := texts[name]; ok {
 		var s string
