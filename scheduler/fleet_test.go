@@ -657,6 +657,24 @@ func TestSessionsThatWorkersDoNotKeep(t *testing.T) {
 	})
 }
 
+// TestTreeWorkersOnly: what changes workers of the tree passes the server's own over.
+func TestTreeWorkersOnly(t *testing.T) {
+	inFleet(t, func(f *fleet) {
+		linux, no := "linux", false
+		f.must(f.service.EditTreeWorkers(bg, admin, map[string]scheduler.TreeWorkerEdit{"server": {Affinity: &linux, Active: &no}}))
+		f.must(f.service.StopTreeWorkers(bg, admin, []string{"server"}))
+		f.must(f.service.ForgetTreeWorkers(bg, admin, []string{"server"}))
+		w, err := f.service.Worker(bg, "server")
+		f.must(err)
+		if w.Mode != scheduler.WorkerActive || len(w.Rules) > 0 {
+			t.Errorf("the server's own worker is %+v", w)
+		}
+		viewer := scheduler.Principal{Name: "v", Role: scheduler.Viewer}
+		f.code(f.service.StopTreeWorkers(bg, viewer, []string{"server"}), scheduler.CodeForbidden)
+		f.code(f.service.ForgetTreeWorkers(bg, viewer, []string{"nobody"}), scheduler.CodeForbidden)
+	})
+}
+
 func TestSleep(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

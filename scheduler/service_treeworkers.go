@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -87,12 +88,18 @@ func (s *Service) setRules(ctx context.Context, worker, text string) error {
 	if err != nil {
 		return err
 	}
-	r := WorkerRules{Sleep: w.Sleep}
-	for line := range strings.SplitSeq(text, "\n") {
-		r.Rules = append(r.Rules, splitNames(line))
-	}
-	_, err = s.SetWorkerRules(ctx, Server, worker, r)
+	_, err = s.SetWorkerRules(ctx, Server, worker, WorkerRules{Rules: treeRules(text), Sleep: w.Sleep})
 	return err
+}
+
+// treeRules reads the rules of a worker: a line each, affinities with commas.
+func treeRules(text string) (rules [][]string) {
+	for line := range strings.SplitSeq(text, "\n") {
+		if rule := sortedSet(splitNames(line)); len(rule) > 0 {
+			rules = append(rules, rule)
+		}
+	}
+	return rules
 }
 
 func splitNames(line string) (names []string) {
@@ -161,48 +168,125 @@ func (s *Service) EndTree(ctx context.Context, token WorkerToken, p TreePing, nu
 	return s.EndTreeJob(ctx, p.Worker, num, code)
 }
 
-// SetTreeRules says in which order a worker takes what demands affinities, a line
-// for each rule; of one that is not known it is kept. It needs the role editor.
-// CodeInvalid: there is no such affinity.
-func (s *Service) SetTreeRules(ctx context.Context, by Principal, worker, text string) error {
-	if err := authorize(by, Editor, "changing a worker"); err != nil {
+// TreeWorkerEdit is what changes of a worker that takes jobs of the tree; nil
+// fields stay.
+type TreeWorkerEdit struct {
+	Affinity *string // in which order it takes what demands affinities: a line for each rule, names with commas
+	Active   *bool   // false: it ends what it runs and gets nothing new
+}
+
+// EditTreeWorkers changes workers that take jobs of the tree, all or none. Of one
+// that is not known the affinity is kept for when it comes, and the rest is passed
+// over; a worker of another kind is none of these. It needs the role editor, without
+// affinities operator. CodeInvalid: there is no such affinity, or no rule like that.
+func (s *Service) EditTreeWorkers(ctx context.Context, by Principal, edits map[string]TreeWorkerEdit) error {
+	need, rules := Operator, map[string][][]string{}
+	var v fields
+	for name, e := range edits {
+		if e.Affinity == nil {
+			continue
+		}
+		need, rules[name] = Editor, treeRules(*e.Affinity)
+		if len(rules[name]) > maxWorkerRules {
+			v.add("affinity", "at most %d lines", maxWorkerRules)
+		}
+		for _, rule := range rules[name] {
+			v.checkTags("affinity", rule)
+		}
+	}
+	if err := authorize(by, need, "changing a worker"); err != nil {
 		return err
 	}
-	text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n"))
-	lines := strings.Split(text, "\n")
-	if len(lines) > maxWorkerRules {
-		return Invalid("affinity", "at most %d lines", maxWorkerRules)
+	if err := v.err(); err != nil {
+		return err
 	}
+	if err := s.loadFleet(ctx); err != nil {
+		return err
+	}
+	s.fleet.changing.Lock()
+	defer s.fleet.changing.Unlock()
+	changed := map[*member]Worker{}
 	err := s.inTx(ctx, func(tx Tx, fx *effects) error {
-		for _, line := range lines {
-			if _, err := s.demand(ctx, tx, fx, by, line); err != nil {
+		clear(changed)
+		for _, name := range slices.Sorted(maps.Keys(edits)) {
+			if err := s.editTreeWorker(ctx, tx, fx, by, name, edits[name], rules[name], changed); err != nil {
 				return err
 			}
 		}
-		if err := tx.KeepTreeRules(ctx, worker, text); err != nil {
-			return err
-		}
-		return tx.InsertAudit(ctx, s.audit(by, "worker.rules", worker, nil, map[string]string{"affinity": text}))
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = s.setRules(ctx, worker, text)
-	if CodeOf(err) == CodeNotFound {
+	for m, w := range changed {
+		s.adopt(m, w)
+	}
+	return nil
+}
+
+func (s *Service) editTreeWorker(ctx context.Context, tx Tx, fx *effects, by Principal, name string, e TreeWorkerEdit, rules [][]string, changed map[*member]Worker) error {
+	var w Worker
+	m := s.fleet.treeWorker(name)
+	if m != nil {
+		s.fleet.mu.Lock()
+		w = m.Worker
+		s.fleet.mu.Unlock()
+	}
+	if e.Affinity != nil {
+		lines := make([]string, len(rules))
+		for i, rule := range rules {
+			lines[i] = strings.Join(rule, ",")
+			if _, err := s.demand(ctx, tx, fx, by, lines[i]); err != nil {
+				return err
+			}
+		}
+		before := w.Rules
+		w.Rules = rules
+		if err := tx.KeepTreeRules(ctx, name, strings.Join(lines, "\n")); err != nil {
+			return err
+		}
+		if err := tx.InsertAudit(ctx, s.audit(by, "worker.rules", name, before, rules)); err != nil {
+			return err
+		}
+	}
+	if m == nil {
 		return nil
 	}
-	return err
+	if e.Active != nil {
+		before, action := auditedWorker(w), "worker.resume"
+		if w.Mode = WorkerActive; !*e.Active {
+			w.Mode, action = WorkerDraining, "worker.drain"
+		}
+		if err := tx.InsertAudit(ctx, s.audit(by, action, name, before, auditedWorker(w))); err != nil {
+			return err
+		}
+	}
+	changed[m] = w
+	return tx.PutWorker(ctx, w)
+}
+
+// treeWorker returns a worker that takes jobs of the tree; nil: there is none of
+// that name.
+func (f *fleet) treeWorker(name string) *member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.members[name]; m != nil && m.Kind == WorkerCoalition {
+		return m
+	}
+	return nil
 }
 
 // StopTreeWorkers lets workers get nothing new, and what they run of the tree waits
 // again; those that are not known are passed over. It needs the role operator.
 func (s *Service) StopTreeWorkers(ctx context.Context, by Principal, names []string) error {
+	if err := s.SwitchTreeWorkers(ctx, by, names, false); err != nil {
+		return err
+	}
 	for _, name := range names {
-		_, err := s.SetWorkerMode(ctx, by, name, WorkerDraining)
-		if err == nil {
-			err = s.LeaveTreeJobs(ctx, name, "worker stopped by "+by.Name)
+		if s.fleet.treeWorker(name) == nil {
+			continue
 		}
-		if err != nil && CodeOf(err) != CodeNotFound {
+		if err := s.LeaveTreeJobs(ctx, name, "worker stopped by "+by.Name); err != nil {
 			return err
 		}
 	}
@@ -212,22 +296,26 @@ func (s *Service) StopTreeWorkers(ctx context.Context, by Principal, names []str
 // SwitchTreeWorkers lets workers get jobs, or nothing new; those that are not known
 // are passed over. It needs the role operator.
 func (s *Service) SwitchTreeWorkers(ctx context.Context, by Principal, names []string, active bool) error {
-	mode := WorkerDraining
-	if active {
-		mode = WorkerActive
-	}
+	edits := map[string]TreeWorkerEdit{}
 	for _, name := range names {
-		if _, err := s.SetWorkerMode(ctx, by, name, mode); err != nil && CodeOf(err) != CodeNotFound {
-			return err
-		}
+		edits[name] = TreeWorkerEdit{Active: &active}
 	}
-	return nil
+	return s.EditTreeWorkers(ctx, by, edits)
 }
 
 // ForgetTreeWorkers forgets workers; those that are not known are passed over. It
 // needs the role admin.
 func (s *Service) ForgetTreeWorkers(ctx context.Context, by Principal, names []string) error {
+	if err := authorize(by, Admin, "forgetting a worker"); err != nil {
+		return err
+	}
+	if err := s.loadFleet(ctx); err != nil {
+		return err
+	}
 	for _, name := range names {
+		if s.fleet.treeWorker(name) == nil {
+			continue
+		}
 		if err := s.ForgetWorker(ctx, by, name); err != nil && CodeOf(err) != CodeNotFound {
 			return err
 		}

@@ -280,14 +280,21 @@ func (s *Service) changeWorker(ctx context.Context, by Principal, need Role, nam
 	if err != nil {
 		return Worker{}, err
 	}
+	s.adopt(m, w)
+	return s.Worker(ctx, name)
+}
+
+// adopt makes true of a worker what people decided about it and is stored. The
+// caller holds changing.
+func (s *Service) adopt(m *member, w Worker) {
+	f := &s.fleet
 	f.mu.Lock()
 	m.Mode, m.Rules, m.Sleep, m.empty = w.Mode, w.Rules, w.Sleep, 0
-	f.members[name] = m
+	f.members[w.Name] = m
 	signal(m.orders)
 	f.mu.Unlock()
-	s.workerChanged(name)
+	s.workerChanged(w.Name)
 	s.wakeWorkers()
-	return s.Worker(ctx, name)
 }
 
 func auditedWorker(w Worker) any {

@@ -30,7 +30,7 @@ type TreeService interface {
 // WorkerService is what it does with workers, and they with it.
 type WorkerService interface {
 	TreeFleet(ctx context.Context) ([]scheduler.Worker, error)
-	SetTreeRules(ctx context.Context, by scheduler.Principal, worker, text string) error
+	EditTreeWorkers(ctx context.Context, by scheduler.Principal, edits map[string]scheduler.TreeWorkerEdit) error
 	StopTreeWorkers(ctx context.Context, by scheduler.Principal, names []string) error
 	SwitchTreeWorkers(ctx context.Context, by scheduler.Principal, names []string, active bool) error
 	ForgetTreeWorkers(ctx context.Context, by scheduler.Principal, names []string) error

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"belfry/scheduler"
 )
 
@@ -386,5 +388,84 @@ func TestNewAffinities(t *testing.T) {
 	}
 	if n := w.audited("affinity.name") - before; n != 2 {
 		t.Errorf("%d rows in the audit, want 2", n)
+	}
+}
+
+// workers lists the workers that this API knows, by name.
+func (w *world) workers() map[string]workerWire {
+	w.t.Helper()
+	var list []workerWire
+	if err := json.Unmarshal([]byte(w.ok("GET", "/api/workers", "")), &list); err != nil {
+		w.t.Fatal(err)
+	}
+	all := map[string]workerWire{}
+	for _, one := range list {
+		all[one.Name] = one
+	}
+	return all
+}
+
+// TestOtherWorkers: a worker that does not take jobs of the tree is none here, and
+// what changes workers leaves it alone.
+func TestOtherWorkers(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.service.ConnectWorker(t.Context(), scheduler.WorkerToken{}, scheduler.Hello{Name: "native", Kind: scheduler.WorkerRemote, Tags: []string{"gpu"}, Slots: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := w.service.SetWorkerRules(t.Context(), scheduler.Server, "native", scheduler.WorkerRules{Rules: [][]string{{"gpu"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][3]string{
+		{"POST", "/api/workers", `{"native":{"active":0}}`},
+		{"POST", "/api/workers", `{"native":{"affinity":""}}`},
+		{"POST", "/api/workers", `{"native":{"affinity":"linux"}}`},
+		{"POST", "/api/stopworkers", `["native"]`},
+		{"POST", "/api/startworkers", `["native"]`},
+		{"DELETE", "/api/workers", `["native","nobody"]`},
+	} {
+		if got := w.ok(c[0], c[1], c[2]); got != "1" {
+			t.Errorf("%v: %s", c, got)
+		}
+		got, err := w.service.Worker(t.Context(), "native")
+		if err != nil {
+			t.Fatal(c, err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%v changed it (-want +got):\n%s", c, d)
+		}
+	}
+}
+
+// TestEditWorkers: changes of workers happen all or none, and what was not said of a
+// worker stays.
+func TestEditWorkers(t *testing.T) {
+	w := newWorld(t)
+	w.ok("POST", "/api/affinities", `{"1":"linux"}`)
+	w.worker("pickjob", "hw1")
+	w.worker("pickjob", "hw2")
+	before := w.audited("worker.")
+	for _, body := range []string{
+		`{"hw1":{"active":0},"hw2":{"affinity":"nosuch"}}`,
+		`{"hw1":{"affinity":"linux"},"hw2":{"affinity":"linux\nnosuch"}}`,
+		`{"hw1":{"affinity":"linux","active":0},"later":{"affinity":"no,such"}}`,
+		`{"hw1":{"active":0},"hw2":{"affinity":"two words"}}`,
+	} {
+		w.refused(400, "affinity", "POST", "/api/workers", body)
+		if got := w.workers()["hw1"]; got.Active != 1 || got.Affinity != "" {
+			t.Errorf("after %s it is %+v", body, got)
+		}
+	}
+	if n := w.audited("worker.") - before; n != 0 {
+		t.Errorf("%d rows in the audit of what was refused", n)
+	}
+	w.ok("POST", "/api/workers", `{"hw1":{"active":0},"hw2":{"affinity":"linux","active":false}}`)
+	w.ok("POST", "/api/workers", `{"hw1":{"active":null}}`)
+	if all := w.workers(); all["hw1"].Active != 1 || all["hw2"].Active != 0 || all["hw2"].Affinity != "linux" {
+		t.Errorf("%+v", all)
+	}
+	if n := w.audited("worker.") - before; n != 4 {
+		t.Errorf("%d rows in the audit, want 4", n)
 	}
 }

@@ -119,6 +119,17 @@ func number(name string, raw json.RawMessage) (int64, error) {
 	return 0, scheduler.Invalid(name, "must be a whole number")
 }
 
+func (v values) boolean(name string, otherwise bool) (is bool, err error) {
+	if !v.has(name) {
+		return otherwise, nil
+	}
+	if json.Unmarshal(v[name], &is) == nil {
+		return is, nil
+	}
+	n, err := number(name, v[name])
+	return n != 0, err
+}
+
 // timeout reads seconds.
 func (v values) timeout(otherwise int64) (time.Duration, error) {
 	n, err := v.number("timeout", otherwise)
@@ -250,12 +261,8 @@ func readColumn(v values, name string, e *scheduler.TreeEdit) (err error) {
 		n, e2 := v.retries()
 		e.Retries, err = &n, e2
 	case "paused":
-		var is bool
-		if json.Unmarshal(v[name], &is) != nil {
-			n, e2 := v.number(name, 0)
-			is, err = n != 0, e2
-		}
-		e.Paused = &is
+		is, e2 := v.boolean(name, false)
+		e.Paused, err = &is, e2
 	case "state":
 		s, e2 := v.text(name)
 		to := scheduler.TreeState(strings.ToLower(s))
@@ -270,6 +277,29 @@ func readColumn(v values, name string, e *scheduler.TreeEdit) (err error) {
 		return scheduler.Invalid(shorten(name), "is no column of a job")
 	}
 	return err
+}
+
+// readWorkerEdit reads what a client changes of a worker.
+func readWorkerEdit(v values) (e scheduler.TreeWorkerEdit, err error) {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		switch name {
+		case "affinity":
+			s, err := v.text(name)
+			if err != nil {
+				return e, err
+			}
+			e.Affinity = &s
+		case "active":
+			is, err := v.boolean(name, true)
+			if err != nil {
+				return e, err
+			}
+			e.Active = &is
+		default:
+			return e, scheduler.Invalid(shorten(name), "of a worker cannot be changed; affinity and active can")
+		}
+	}
+	return e, nil
 }
 
 // workerToWire shows a worker.
