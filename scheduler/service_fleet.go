@@ -74,7 +74,8 @@ type WorkerSession struct {
 // ConnectWorker lets a worker in, under a name that is its own: what an earlier
 // connection of that name still ran is lost, and that connection is over. The token
 // is the one it came with; the zero token is for doors that ask for none.
-// CodeForbidden: it was disconnected.
+// CodeForbidden: it was disconnected, or another is online under that name, with
+// another token or of another kind.
 func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello) (WorkerSession, error) {
 	h.Name, h.Tags = strings.TrimSpace(h.Name), sortedSet(h.Tags)
 	var v fields
@@ -104,7 +105,8 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 	if m == nil {
 		m = newMember(Worker{Name: h.Name, Presence: WorkerOffline})
 	}
-	mode, taken := m.Mode, m.Presence == WorkerOnline && m.cut == nil && m.Token != token.ID
+	online := m.Presence == WorkerOnline && m.cut == nil
+	mode, taken, other := m.Mode, online && m.Token != token.ID, online && m.Kind != h.Kind
 	f.mu.Unlock()
 	if token.ID != "" { // it may have been revoked while we waited
 		if t, err := s.Store.WorkerTokenByHash(ctx, token.Hash); err != nil || !t.RevokedAt.IsZero() {
@@ -114,6 +116,8 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 	switch {
 	case mode == WorkerDisconnected:
 		return WorkerSession{}, Errorf(CodeForbidden, "the worker %s was disconnected; resume it on the page Workers", h.Name)
+	case other:
+		return WorkerSession{}, Errorf(CodeForbidden, "a worker of another kind named %s is online; choose another name", h.Name)
 	case taken:
 		return WorkerSession{}, Errorf(CodeForbidden, "a worker named %s is online with another token; choose another name", h.Name)
 	}
@@ -132,16 +136,16 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 	return WorkerSession{Token: token.ID, Name: h.Name, Epoch: m.Epoch}, nil
 }
 
-// CurrentSession returns the session of a worker that is online and came with that
-// token: for protocols whose workers do not keep it.
-func (s *Service) CurrentSession(ctx context.Context, token WorkerToken, name string) (WorkerSession, bool, error) {
+// CurrentSession returns the session of a worker of a kind that is online and came
+// with that token: for protocols whose workers do not keep it.
+func (s *Service) CurrentSession(ctx context.Context, token WorkerToken, kind WorkerKind, name string) (WorkerSession, bool, error) {
 	if err := s.loadFleet(ctx); err != nil {
 		return WorkerSession{}, false, err
 	}
 	s.fleet.mu.Lock()
 	defer s.fleet.mu.Unlock()
 	m := s.fleet.members[name]
-	if m == nil {
+	if m == nil || m.Kind != kind {
 		return WorkerSession{}, false, nil
 	}
 	ws := WorkerSession{Token: token.ID, Name: name, Epoch: m.Epoch}

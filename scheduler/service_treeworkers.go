@@ -51,7 +51,7 @@ type TreePing struct {
 // greetTree notes that such a worker lives, and lets it in when it was not known;
 // goes: what it runs goes on then.
 func (s *Service) greetTree(ctx context.Context, token WorkerToken, p TreePing, goes bool) error {
-	ws, known, err := s.CurrentSession(ctx, token, p.Worker)
+	ws, known, err := s.CurrentSession(ctx, token, WorkerCoalition, p.Worker)
 	if err != nil {
 		return err
 	}
