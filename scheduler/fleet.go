@@ -17,6 +17,7 @@ type fleet struct {
 	mu       sync.Mutex
 	loaded   bool
 	members  map[string]*member
+	strays   map[string]Worker                    // forgotten ones that may still run jobs of the tree
 	where    map[string]*member                   // by execution that runs on it
 	failures map[string]map[string]WorkerFailures // by worker and job id
 	lenient  bool                                 // nothing is withheld from a worker, however often it failed there
@@ -39,7 +40,6 @@ type member struct {
 	empty    uint64            // work when it found nothing to claim,
 	emptyAt  time.Time         // and when that was
 	told     time.Time         // when pages heard of it last
-	goes     bool              // it comes anew, and what runs on it goes on; guarded by changing
 	asleep   bool
 }
 
@@ -48,6 +48,7 @@ type cutting struct {
 	reason string
 	after  func(*Worker)
 	anew   bool // because it, or another under its name, connects
+	goes   bool // what runs on it goes on
 }
 
 // poll is a claim that waits for something to do.
@@ -64,7 +65,7 @@ type knownToken struct {
 
 func newFleet() fleet {
 	return fleet{
-		members: map[string]*member{}, where: map[string]*member{}, failures: map[string]map[string]WorkerFailures{},
+		members: map[string]*member{}, strays: map[string]Worker{}, where: map[string]*member{}, failures: map[string]map[string]WorkerFailures{},
 		kick: make(chan struct{}, 1), tokens: map[string]knownToken{},
 	}
 }
@@ -107,10 +108,19 @@ func (s *Service) loadFleet(ctx context.Context) error {
 			}
 		}
 	}
+	atWork, err := s.Store.TreeAtWork(ctx)
+	if err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.loaded {
 		return nil
+	}
+	for _, name := range atWork {
+		if !slices.ContainsFunc(workers, func(w Worker) bool { return w.Name == name }) {
+			f.strays[name] = Worker{Name: name, Kind: WorkerCoalition, SeenAt: s.now()}
+		}
 	}
 	for _, w := range workers {
 		m := newMember(w)

@@ -32,6 +32,8 @@ type TreeStore interface {
 	TreeOverdue(ctx context.Context, now time.Time, limit int) ([]int64, error)
 	// TreeWorkingOn lists the jobs that a worker runs.
 	TreeWorkingOn(ctx context.Context, worker string) ([]int64, error)
+	// TreeAtWork lists the workers that run any.
+	TreeAtWork(ctx context.Context) ([]string, error)
 	// TreeRuns lists executions of the tree's jobs that a worker took, newest first.
 	TreeRuns(ctx context.Context, f TreeRunFilter) ([]TreeRun, error)
 	// TreeWorkers returns what is kept of workers of the tree, by name.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -122,8 +123,7 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 		return WorkerSession{}, Errorf(CodeForbidden, "a worker named %s is online with another token; choose another name", h.Name)
 	}
 	now := s.now()
-	m.goes = h.Goes
-	err := s.cutOff(ctx, m, cutting{reason: "lost: worker " + h.Name + " connected anew while it ran", anew: true, after: func(w *Worker) {
+	err := s.cutOff(ctx, m, cutting{reason: "lost: worker " + h.Name + " connected anew while it ran", anew: true, goes: h.Goes, after: func(w *Worker) {
 		w.Kind, w.Token, w.Presence = h.Kind, token.ID, WorkerOnline
 		w.Tags, w.Slots, w.About = h.Tags, h.Slots, h.About
 		w.ConnectedAt, w.SeenAt = now, now
@@ -166,7 +166,7 @@ func (s *Service) cutOff(ctx context.Context, m *member, c cutting, touch string
 	m.busy.Lock()
 	defer m.busy.Unlock()
 	lost := 0
-	if !m.goes {
+	if !c.goes {
 		var err error
 		if lost, err = s.Recover(ctx, m.Name, c.reason); err != nil {
 			return err
@@ -197,6 +197,7 @@ func (s *Service) cutOff(ctx context.Context, m *member, c cutting, touch string
 	}
 	m.Worker, m.cut, m.leaving, m.empty = w, nil, false, 0
 	f.members[w.Name] = m
+	delete(f.strays, w.Name)
 	f.mu.Unlock()
 	s.workerChanged(w.Name)
 	return nil
@@ -271,8 +272,12 @@ func (s *Service) LookAfter(ctx context.Context) error {
 		}
 	}
 	note := now.Sub(s.fleetNoted).Abs() >= seenEvery
+	strays := slices.Collect(maps.Keys(f.strays))
 	f.mu.Unlock()
 	var all []error
+	for _, name := range strays {
+		all = append(all, s.loseStray(ctx, name, now))
+	}
 	if len(ends) > 0 {
 		f.changing.Lock()
 		for _, e := range ends {
@@ -296,6 +301,28 @@ func (s *Service) LookAfter(ctx context.Context) error {
 		all = append(all, s.noteSeen(ctx, seen))
 	}
 	return errors.Join(all...)
+}
+
+// loseStray makes lost what a worker runs of the tree that was forgotten, when it
+// was not heard of again for as long as others may be silent.
+func (s *Service) loseStray(ctx context.Context, name string, now time.Time) error {
+	f := &s.fleet
+	f.changing.Lock()
+	defer f.changing.Unlock()
+	f.mu.Lock()
+	w, is := f.strays[name]
+	f.mu.Unlock()
+	silent := now.Sub(w.SeenAt)
+	if !is || silent < w.lostAfter() {
+		return nil
+	}
+	if err := s.LoseTreeJobs(ctx, name, "lost: worker "+name+" was forgotten, and not heard of for "+silent.Round(time.Second).String()); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.strays, name)
+	return nil
 }
 
 // noteSeen stores when workers were last heard of.

@@ -302,8 +302,9 @@ func auditedWorker(w Worker) any {
 }
 
 // ForgetWorker removes a worker that is not online, with what failed on it; one
-// that takes jobs of the tree also when it is: what it runs goes on, and it is new
-// when it is next heard of. It needs the role admin.
+// that takes jobs of the tree also when it is: it is new when it is next heard of,
+// and what it runs goes on unless it is silent for as long as a worker may be. It
+// needs the role admin.
 func (s *Service) ForgetWorker(ctx context.Context, by Principal, name string) error {
 	if err := authorize(by, Admin, "forgetting a worker"); err != nil {
 		return err
@@ -335,6 +336,9 @@ func (s *Service) ForgetWorker(ctx context.Context, by Principal, name string) e
 		return err
 	}
 	f.mu.Lock()
+	if m.Kind == WorkerCoalition {
+		f.strays[name] = m.Worker
+	}
 	delete(f.members, name)
 	delete(f.failures, name)
 	f.mu.Unlock()

@@ -65,6 +65,9 @@ func treeWhole(t *testing.T, s *db.Store) {
 	if got := must(s.TreeWorkingOn(bg, "w")); !slices.Equal(got, []int64{made.Num}) {
 		t.Errorf("working on w: %v", got)
 	}
+	if got := must(s.TreeAtWork(bg)); !slices.Equal(got, []string{"w"}) {
+		t.Errorf("at work: %v", got)
+	}
 	if got := must(s.TreeOverdue(bg, now.Add(time.Minute), 10)); !slices.Equal(got, []int64{made.Num}) {
 		t.Errorf("overdue: %v", got)
 	}

@@ -115,6 +115,46 @@ func TestLostWorker(t *testing.T) {
 	}
 }
 
+// TestForgottenWorker: what a worker runs that is deleted goes on while it is heard
+// of, and waits again after a minute of silence, also when the server started anew.
+func TestForgottenWorker(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *world){
+		"silent": func(*world) {},
+		"heard": func(w *world) {
+			if w.worker("heartbeat", "w1", "jobId", "1", "log", "") != "true" {
+				t.Error("a heartbeat of one that was deleted is refused")
+			}
+		},
+		"restarted": func(w *world) { w.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.ok("PUT", "/api/jobs", `{"command":"x","timeout":0}`)
+			w.worker("pickjob", "w1")
+			w.ok("DELETE", "/api/workers", `["w1"]`)
+			meanwhile(w)
+			if err := w.service.LookAfter(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range []struct {
+				after time.Duration
+				state string
+			}{{50 * time.Second, "WORKING"}, {11 * time.Second, "WAITING"}} {
+				w.wait(c.after)
+				if err := w.service.LookAfter(t.Context()); err != nil || w.job(1).State != c.state {
+					t.Errorf("after %s more it is %s (%v), want %s", c.after, w.job(1).State, err, c.state)
+				}
+			}
+			if w.worker("heartbeat", "w1", "jobId", "1", "log", "") != "false" {
+				t.Error("the lost one may go on")
+			}
+			if got := w.worker("pickjob", "w2"); !strings.HasPrefix(got, "(1,") {
+				t.Errorf("another gets %s", got)
+			}
+		})
+	}
+}
+
 // TestTimeout: it ends in an error and stays there.
 func TestTimeout(t *testing.T) {
 	w := newWorld(t)
