@@ -12,7 +12,8 @@ import (
 type fleet struct {
 	// changing is held while a worker comes, goes or is changed: those write first
 	// and change this second.
-	changing sync.Mutex
+	changing  sync.Mutex
+	admitting sync.Mutex // held while a worker comes whose protocol has no word for that
 
 	mu       sync.Mutex
 	loaded   bool

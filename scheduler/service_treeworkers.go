@@ -52,35 +52,43 @@ type TreePing struct {
 // goes: what it runs goes on then.
 func (s *Service) greetTree(ctx context.Context, token WorkerToken, p TreePing, goes bool) error {
 	ws, known, err := s.CurrentSession(ctx, token, WorkerCoalition, p.Worker)
-	if err != nil {
+	if err == nil && !known {
+		ws, err = s.admitTree(ctx, token, p, goes)
+	}
+	if err != nil || p.About == nil {
 		return err
 	}
-	if !known {
-		var about WorkerAbout
-		set(&about, p.About)
-		ws, err = s.ConnectWorker(ctx, token, Hello{Name: p.Worker, Kind: WorkerCoalition, Slots: 1, About: about, Goes: goes})
-		if err != nil {
-			return err
-		}
-		var rules string
-		err = s.Store.InTx(ctx, func(tx Tx) (err error) {
-			rules, err = tx.GreetTreeWorker(ctx, p.Worker, s.now())
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if rules != "" {
-			if err := s.setRules(ctx, p.Worker, rules); err != nil {
-				return err
-			}
-		}
-	}
-	if p.About == nil {
-		return s.heard(ctx, ws)
-	}
 	_, err = s.WorkerBeat(ctx, ws, Beat{About: *p.About})
+	if CodeOf(err) == CodeConflict { // it was cut off this moment, which is no news of its machine
+		return nil
+	}
 	return err
+}
+
+// admitTree lets a worker in, once when several requests of its name come together:
+// each would end what the one before was given.
+func (s *Service) admitTree(ctx context.Context, token WorkerToken, p TreePing, goes bool) (WorkerSession, error) {
+	s.fleet.admitting.Lock()
+	defer s.fleet.admitting.Unlock()
+	ws, known, err := s.CurrentSession(ctx, token, WorkerCoalition, p.Worker)
+	if err != nil || known {
+		return ws, err
+	}
+	var about WorkerAbout
+	set(&about, p.About)
+	ws, err = s.ConnectWorker(ctx, token, Hello{Name: p.Worker, Kind: WorkerCoalition, Slots: 1, About: about, Goes: goes})
+	if err != nil {
+		return ws, err
+	}
+	var rules string
+	err = s.Store.InTx(ctx, func(tx Tx) (err error) {
+		rules, err = tx.GreetTreeWorker(ctx, p.Worker, s.now())
+		return err
+	})
+	if err == nil && rules != "" {
+		err = s.setRules(ctx, p.Worker, rules)
+	}
+	return ws, err
 }
 
 func (s *Service) setRules(ctx context.Context, worker, text string) error {
@@ -117,15 +125,15 @@ func (s *Service) PollTree(ctx context.Context, token WorkerToken, p TreePing) (
 	if err := s.greetTree(ctx, token, p, false); err != nil {
 		return j, false, err
 	}
-	f := &s.fleet
-	f.mu.Lock()
-	m := f.members[p.Worker]
-	takes := m != nil && m.takes(s.now())
+	f, takes := &s.fleet, false
 	var rules [][]string
-	if m != nil {
-		rules = m.Rules
+	if m := f.treeWorker(p.Worker); m != nil {
+		m.busy.Lock() // it gets one job, however often it asks at once
+		defer m.busy.Unlock()
+		f.mu.Lock()
+		takes, rules = m.takes(s.now()), m.Rules
+		f.mu.Unlock()
 	}
-	f.mu.Unlock()
 	if !takes {
 		return j, false, s.LeaveTreeJobs(ctx, p.Worker, "its worker began anew")
 	}
@@ -283,10 +291,14 @@ func (s *Service) StopTreeWorkers(ctx context.Context, by Principal, names []str
 		return err
 	}
 	for _, name := range names {
-		if s.fleet.treeWorker(name) == nil {
+		m := s.fleet.treeWorker(name)
+		if m == nil {
 			continue
 		}
-		if err := s.LeaveTreeJobs(ctx, name, "worker stopped by "+by.Name); err != nil {
+		m.busy.Lock() // what it is being given, it has
+		err := s.LeaveTreeJobs(ctx, name, "worker stopped by "+by.Name)
+		m.busy.Unlock()
+		if err != nil {
 			return err
 		}
 	}

@@ -1,11 +1,13 @@
 package coalition
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -153,6 +155,45 @@ func TestForgottenWorker(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOneJobEach: a worker that asks several times at once gets one job, as one
+// that asks again does; what it evaluates is always what it can read.
+func TestOneJobEach(t *testing.T) {
+	w := newWorld(t)
+	const asks = 8
+	w.ok("PUT", "/api/jobs", `{}`)
+	for range 2 * asks {
+		w.ok("PUT", "/api/jobs", `{"parent":1,"command":"x"}`)
+	}
+	for _, when := range []string{"new", "known"} {
+		var all sync.WaitGroup
+		for range asks {
+			all.Go(func() {
+				if rec := w.send("GET", "/workers/pickjob?hostname=w1&load=[1]", ""); rec.Code != http.StatusOK || !strings.HasPrefix(rec.Body.String(), "(") {
+					t.Errorf("%s: %d %s", when, rec.Code, rec.Body)
+				}
+			})
+		}
+		all.Wait()
+		if n := w.job(1).TotalWorking; n != 1 {
+			t.Errorf("%s: %d jobs work on it", when, n)
+		}
+		if got := w.workers()["w1"]; got.State != "WORKING" || got.Error != 0 {
+			t.Errorf("%s: %+v", when, got)
+		}
+	}
+	w.api.Service = replaced{w.api.Service}
+	if got := w.worker("pickjob", "w1"); got != nothing {
+		t.Errorf("one in whose place another came got %s", got)
+	}
+}
+
+// replaced is a service to which somebody else came.
+type replaced struct{ Service }
+
+func (replaced) PollTree(context.Context, scheduler.WorkerToken, scheduler.TreePing) (scheduler.TreeJob, bool, error) {
+	return scheduler.TreeJob{}, false, scheduler.ErrReplaced
 }
 
 // TestTimeout: it ends in an error and stays there.

@@ -153,7 +153,7 @@ func (a *API) pickJob(c echo.Context) error {
 	}
 	j, ok, err := a.Service.PollTree(c.Request().Context(), p.token, p.TreePing)
 	switch {
-	case turnedAway(p, err):
+	case turnedAway(p, err), scheduler.CodeOf(err) == scheduler.CodeConflict: // another was given it, or came in its place
 		return literally(c, nothing)
 	case err != nil:
 		return err
