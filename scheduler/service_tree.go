@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,6 +46,7 @@ func (s *Service) SetAffinities(ctx context.Context, by Principal, names map[int
 				if n < 1 {
 					return Invalid(strconv.Itoa(n), "affinities are numbered from 1 to %d", MaxAffinities)
 				}
+				name = strings.TrimSpace(name) // as where it is demanded
 				if err := checkAffinity(strconv.Itoa(n), name); err != nil {
 					return err
 				}

@@ -472,6 +472,19 @@ func TestNewAffinities(t *testing.T) {
 	}
 }
 
+// TestNamedAffinities: a name is what a job can demand, without what is around it.
+func TestNamedAffinities(t *testing.T) {
+	w := newWorld(t)
+	w.ok("POST", "/api/affinities", `{"9":" lin ","10":" "}`)
+	if names := w.named(); !slices.Equal(names, []string{"lin"}) {
+		t.Errorf("affinities are %q", names)
+	}
+	w.ok("PUT", "/api/jobs", `{"command":"x","affinity":"lin"}`)
+	if j := w.job(1); j.Affinity != "lin" || j.AffinityBits != 1<<8 {
+		t.Errorf("%+v", j)
+	}
+}
+
 // workers lists the workers that this API knows, by name.
 func (w *world) workers() map[string]workerWire {
 	w.t.Helper()
