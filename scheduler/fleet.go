@@ -18,7 +18,7 @@ type fleet struct {
 	mu       sync.Mutex
 	loaded   bool
 	members  map[string]*member
-	strays   map[string]Worker                    // forgotten ones that may still run jobs of the tree
+	strays   map[string]Worker                    // by name: not there, and may still run jobs of the tree
 	where    map[string]*member                   // by execution that runs on it
 	failures map[string]map[string]WorkerFailures // by worker and job id
 	lenient  bool                                 // nothing is withheld from a worker, however often it failed there
@@ -119,7 +119,7 @@ func (s *Service) loadFleet(ctx context.Context) error {
 		return nil
 	}
 	for _, name := range atWork {
-		if !slices.ContainsFunc(workers, func(w Worker) bool { return w.Name == name }) {
+		if !slices.ContainsFunc(workers, func(w Worker) bool { return w.Name == name && w.Presence == WorkerOnline }) {
 			f.strays[name] = Worker{Name: name, Kind: WorkerCoalition, SeenAt: s.now()}
 		}
 	}

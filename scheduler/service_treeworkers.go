@@ -131,7 +131,7 @@ func (s *Service) PollTree(ctx context.Context, token WorkerToken, p TreePing) (
 		m.busy.Lock() // it gets one job, however often it asks at once
 		defer m.busy.Unlock()
 		f.mu.Lock()
-		takes, rules = m.takes(s.now()), m.Rules
+		takes, rules = f.members[p.Worker] == m && m.takes(s.now()), m.Rules
 		f.mu.Unlock()
 	}
 	if !takes {
