@@ -98,6 +98,7 @@ func TestTreePlans(t *testing.T) {
 		"edges":     func() error { _, err := s.TreeEdges(ctx, 1); return err },
 		"overdue":   func() error { _, err := s.TreeOverdue(ctx, at, 5); return err },
 		"working":   func() error { _, err := s.TreeWorkingOn(ctx, "w"); return err },
+		"at work":   func() error { _, err := s.TreeAtWork(ctx); return err },
 		"events":    func() error { _, err := s.TreeRuns(ctx, scheduler.TreeRunFilter{Since: at, Limit: 5}); return err },
 		"of a job": func() error {
 			_, err := s.TreeRuns(ctx, scheduler.TreeRunFilter{Num: 1, Worker: "w", Limit: 5})

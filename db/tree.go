@@ -274,6 +274,18 @@ func (s *Store) TreeWorkingOn(ctx context.Context, worker string) ([]int64, erro
 	return numbers(ctx, s.read, "SELECT num FROM tree WHERE worker = $1 AND state = 'working' AND NOT is_group ORDER BY num", worker)
 }
 
+// TreeAtWork lists the workers that run any.
+func (s *Store) TreeAtWork(ctx context.Context) ([]string, error) {
+	var list []string
+	err := each(ctx, s.read, "SELECT DISTINCT worker FROM tree WHERE state = 'working' AND NOT is_group ORDER BY worker", nil, func(rows *sql.Rows) error {
+		var name string
+		err := rows.Scan(&name)
+		list = append(list, name)
+		return err
+	})
+	return list, err
+}
+
 func numbers(ctx context.Context, q querier, query string, args ...any) ([]int64, error) {
 	var list []int64
 	err := each(ctx, q, query, args, func(rows *sql.Rows) error {

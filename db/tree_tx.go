@@ -117,6 +117,15 @@ func (t *tx) Begin(ctx context.Context, id, worker string, now time.Time) error 
 	return err
 }
 
+// TreeSetting returns what PutSetting stored, "" when nothing.
+func (t *tx) TreeSetting(ctx context.Context, name string) (value string, err error) {
+	if err := t.lockTree(ctx); err != nil {
+		return "", err
+	}
+	_, err = get(ctx, t, "SELECT value FROM settings WHERE name = $1", []any{name}, &value)
+	return value, err
+}
+
 // KeepTreeRules stores the rules of a worker.
 func (t *tx) KeepTreeRules(ctx context.Context, worker, rules string) error {
 	_, err := t.exec(ctx, "INSERT INTO tree_workers (name, rules) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET rules = excluded.rules",

@@ -129,10 +129,10 @@ func TestSettingsLists(t *testing.T) {
 // TestTreeFile: the list of a group is kept as it is shown.
 func TestTreeFile(t *testing.T) {
 	w := newWorld(t)
-	group, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: "films"}, nil)
+	group, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: "films"}, "", nil)
 	w.must(err)
 	for _, title := range []string{"=shot 1", "shot 2"} {
-		_, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Parent: group.Num, Title: title, Command: "render"}, nil)
+		_, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Parent: group.Num, Title: title, Command: "render"}, "", nil)
 		w.must(err)
 	}
 	path := "/tree/" + strconv.FormatInt(group.Num, 10) + "?q=shot&limit=1&format=csv"
@@ -158,7 +158,7 @@ func TestEveryOrder(t *testing.T) {
 		w.must(w.service.CreateUser(t.Context(), scheduler.Server, name, "12345678", scheduler.Viewer))
 		_, _, err := w.service.CreateToken(t.Context(), scheduler.Server, name, scheduler.Viewer, 0)
 		w.must(err)
-		_, err = w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: name, Command: "true"}, nil)
+		_, err = w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: name, Command: "true"}, "", nil)
 		w.must(err)
 	}
 	w.run("beta")

@@ -33,7 +33,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	farm := w.worker("far", "gpu")
 	admin := scheduler.Admin
 	const body = `{"name":"made","schedule":"*/5 * * * *","timezone":"UTC","executor":"shell","config":{"command":"true"},"retry":{"delay":"5s"},"timeout":"30s"}`
-	made, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: "g"}, nil)
+	made, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: "g"}, "", nil)
 	w.must(err)
 	group := strconv.FormatInt(made.Num, 10)
 	covered := map[string]bool{}

@@ -119,14 +119,13 @@ type SessionService interface {
 
 // TreeService is what the pages of the tree call.
 type TreeService interface {
-	CreateTreeJob(ctx context.Context, by scheduler.Principal, d scheduler.TreeDraft, dependsOn []int64) (scheduler.TreeJob, error)
+	CreateTreeJob(ctx context.Context, by scheduler.Principal, d scheduler.TreeDraft, affinities string, dependsOn []int64) (scheduler.TreeJob, error)
 	EditTreeJobs(ctx context.Context, by scheduler.Principal, edits map[int64]scheduler.TreeEdit) error
 	StartTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
 	PauseTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
 	ResetTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64, onlyErrors bool) error
 	DeleteTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
 	Affinities(ctx context.Context) (scheduler.Affinities, error)
-	AffinityMask(ctx context.Context, field, text string) (int64, error)
 }
 
 // Service is the use cases; *scheduler.Service has them.

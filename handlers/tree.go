@@ -99,11 +99,11 @@ func treeForm(v url.Values, filled bool) (in treeIn, err error) {
 	return in, err
 }
 
-// edit is what changes; affinities are looked up.
-func (s *Server) treeEdit(ctx context.Context, in treeIn) (scheduler.TreeEdit, error) {
+// treeEdit is what changes.
+func treeEdit(in treeIn) (scheduler.TreeEdit, error) {
 	e := scheduler.TreeEdit{
 		Parent: in.Parent, Title: in.Title, Command: in.Command, Dir: in.Dir, Environment: in.Environment, User: in.User, URL: in.URL,
-		Progress: in.Progress, Priority: in.Priority, Retries: in.Retries, Paused: in.Paused, DependsOn: in.DependsOn,
+		Progress: in.Progress, Priority: in.Priority, Affinity: in.Affinity, Retries: in.Retries, Paused: in.Paused, DependsOn: in.DependsOn,
 	}
 	if in.Timeout != nil {
 		if *in.Timeout < 0 || *in.Timeout > 1e9 {
@@ -111,13 +111,6 @@ func (s *Server) treeEdit(ctx context.Context, in treeIn) (scheduler.TreeEdit, e
 		}
 		t := time.Duration(*in.Timeout) * time.Second
 		e.Timeout = &t
-	}
-	if in.Affinity != nil {
-		mask, err := s.Service.AffinityMask(ctx, "affinity", *in.Affinity)
-		if err != nil {
-			return e, err
-		}
-		e.Affinity = &mask
 	}
 	return e, nil
 }
@@ -248,17 +241,21 @@ func (s *Server) createTreeJob(c echo.Context) error {
 }
 
 func (s *Server) newTreeJob(ctx context.Context, c echo.Context, in treeIn) (scheduler.TreeJob, error) {
-	e, err := s.treeEdit(ctx, in)
+	e, err := treeEdit(in)
 	if err != nil {
 		return scheduler.TreeJob{}, err
 	}
 	d := scheduler.TreeDraft{Priority: scheduler.DefaultTreePriority}
 	e.Apply(&d)
+	var affinities string
+	if in.Affinity != nil {
+		affinities = *in.Affinity
+	}
 	var on []int64
 	if in.DependsOn != nil {
 		on = *in.DependsOn
 	}
-	return s.Service.CreateTreeJob(ctx, httpkit.Principal(c), d, on)
+	return s.Service.CreateTreeJob(ctx, httpkit.Principal(c), d, affinities, on)
 }
 
 // readTree reads a job; typed is what came from a form.
@@ -300,7 +297,7 @@ func (s *Server) changeTree(ctx context.Context, c echo.Context, nums []int64, i
 	if in == (treeIn{}) {
 		return scheduler.Errorf(scheduler.CodeInvalid, "there is nothing to change: fill in at least one field")
 	}
-	e, err := s.treeEdit(ctx, in)
+	e, err := treeEdit(in)
 	if err != nil {
 		return err
 	}

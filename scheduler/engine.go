@@ -16,6 +16,7 @@ type effects struct {
 	wake     bool
 	deliver  bool     // something is in the outbox
 	tree     bool     // the tree changed
+	named    bool     // affinities have other names
 	reread   []string // executions that changed, and are told as they are stored
 	promoted bool     // something that waited for its time may be claimed
 }
@@ -67,6 +68,9 @@ func (s *Service) inTx(ctx context.Context, fn func(tx Tx, fx *effects) error) e
 		if e, err := s.Store.Execution(ctx, id); err == nil { // else it is gone, with its job
 			s.publishAll([]Execution{e})
 		}
+	}
+	if fx.named {
+		s.forgetNames()
 	}
 	if fx.tree {
 		s.Publisher.Publish(Event{Kind: TreeChanged})

@@ -12,11 +12,13 @@ import (
 type fleet struct {
 	// changing is held while a worker comes, goes or is changed: those write first
 	// and change this second.
-	changing sync.Mutex
+	changing  sync.Mutex
+	admitting sync.Mutex // held while a worker comes whose protocol has no word for that
 
 	mu       sync.Mutex
 	loaded   bool
 	members  map[string]*member
+	strays   map[string]Worker                    // by name: not there, and may still run jobs of the tree
 	where    map[string]*member                   // by execution that runs on it
 	failures map[string]map[string]WorkerFailures // by worker and job id
 	lenient  bool                                 // nothing is withheld from a worker, however often it failed there
@@ -39,7 +41,6 @@ type member struct {
 	empty    uint64            // work when it found nothing to claim,
 	emptyAt  time.Time         // and when that was
 	told     time.Time         // when pages heard of it last
-	goes     bool              // it comes anew, and what runs on it goes on; guarded by changing
 	asleep   bool
 }
 
@@ -48,6 +49,7 @@ type cutting struct {
 	reason string
 	after  func(*Worker)
 	anew   bool // because it, or another under its name, connects
+	goes   bool // what runs on it goes on
 }
 
 // poll is a claim that waits for something to do.
@@ -64,7 +66,7 @@ type knownToken struct {
 
 func newFleet() fleet {
 	return fleet{
-		members: map[string]*member{}, where: map[string]*member{}, failures: map[string]map[string]WorkerFailures{},
+		members: map[string]*member{}, strays: map[string]Worker{}, where: map[string]*member{}, failures: map[string]map[string]WorkerFailures{},
 		kick: make(chan struct{}, 1), tokens: map[string]knownToken{},
 	}
 }
@@ -107,10 +109,19 @@ func (s *Service) loadFleet(ctx context.Context) error {
 			}
 		}
 	}
+	atWork, err := s.Store.TreeAtWork(ctx)
+	if err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.loaded {
 		return nil
+	}
+	for _, name := range atWork {
+		if !slices.ContainsFunc(workers, func(w Worker) bool { return w.Name == name && w.Presence == WorkerOnline }) {
+			f.strays[name] = Worker{Name: name, Kind: WorkerCoalition, SeenAt: s.now()}
+		}
 	}
 	for _, w := range workers {
 		m := newMember(w)

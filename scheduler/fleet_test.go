@@ -636,15 +636,15 @@ func TestSessionsThatWorkersDoNotKeep(t *testing.T) {
 	inFleet(t, func(f *fleet) {
 		f.job("j")
 		first, second := f.run("j"), f.run("j")
-		if _, there, err := f.service.CurrentSession(bg, f.token, "w"); there || err != nil {
+		if _, there, err := f.service.CurrentSession(bg, f.token, scheduler.WorkerRemote, "w"); there || err != nil {
 			t.Errorf("a session of nobody: %v, %v", there, err)
 		}
 		made := f.connect("w")
-		ws, there, err := f.service.CurrentSession(bg, f.token, "w")
+		ws, there, err := f.service.CurrentSession(bg, f.token, scheduler.WorkerRemote, "w")
 		if ws != made || !there || err != nil {
 			t.Errorf("the session is %+v, %v, %v", ws, there, err)
 		}
-		if _, there, _ := f.service.CurrentSession(bg, scheduler.WorkerToken{ID: "another"}, "w"); there {
+		if _, there, _ := f.service.CurrentSession(bg, scheduler.WorkerToken{ID: "another"}, scheduler.WorkerRemote, "w"); there {
 			t.Error("another token has the session")
 		}
 		f.want(f.claim(ws), first)
@@ -654,6 +654,53 @@ func TestSessionsThatWorkersDoNotKeep(t *testing.T) {
 		f.code(f.finish(made, first, good), scheduler.CodeConflict)
 		f.want(f.claim(ws), second)
 		f.must(f.finish(ws, second, good))
+	})
+}
+
+// TestNameOfAnotherKind: neither a worker of Coalition nor one of Belfry takes the
+// place of the other under its name while that is online, whatever its token.
+func TestNameOfAnotherKind(t *testing.T) {
+	inFleet(t, func(f *fleet) {
+		_, err := f.service.CreateTreeJob(bg, admin, scheduler.TreeDraft{Command: "x"}, "", nil)
+		f.must(err)
+		f.job("j")
+		id := f.run("j")
+		native := f.connect("native")
+		f.want(f.claim(native), id)
+		if j, ok, err := f.service.PollTree(bg, f.token, scheduler.TreePing{Worker: "native"}); ok || scheduler.CodeOf(err) != scheduler.CodeForbidden {
+			t.Errorf("the name of a worker that is online got job %d: %v", j.Num, err)
+		}
+		f.want(f.claim(native, id))
+		f.must(f.finish(native, id, good))
+
+		if _, ok, err := f.service.PollTree(bg, f.token, scheduler.TreePing{Worker: "c"}); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		_, err = f.service.ConnectWorker(bg, f.token, scheduler.Hello{Name: "c", Kind: scheduler.WorkerRemote, Slots: 1})
+		f.code(err, scheduler.CodeForbidden)
+		if goesOn, err := f.service.BeatTree(bg, f.token, scheduler.TreePing{Worker: "c"}, 1, nil); !goesOn || err != nil {
+			t.Errorf("the one that was there may not go on: %v", err)
+		}
+		pass(2 * time.Minute)
+		f.connect("c") // it is lost by now
+	})
+}
+
+// TestTreeWorkersOnly: what changes workers of the tree passes the server's own over.
+func TestTreeWorkersOnly(t *testing.T) {
+	inFleet(t, func(f *fleet) {
+		linux, no := "linux", false
+		f.must(f.service.EditTreeWorkers(bg, admin, map[string]scheduler.TreeWorkerEdit{"server": {Affinity: &linux, Active: &no}}))
+		f.must(f.service.StopTreeWorkers(bg, admin, []string{"server"}))
+		f.must(f.service.ForgetTreeWorkers(bg, admin, []string{"server"}))
+		w, err := f.service.Worker(bg, "server")
+		f.must(err)
+		if w.Mode != scheduler.WorkerActive || len(w.Rules) > 0 {
+			t.Errorf("the server's own worker is %+v", w)
+		}
+		viewer := scheduler.Principal{Name: "v", Role: scheduler.Viewer}
+		f.code(f.service.StopTreeWorkers(bg, viewer, []string{"server"}), scheduler.CodeForbidden)
+		f.code(f.service.ForgetTreeWorkers(bg, viewer, []string{"nobody"}), scheduler.CodeForbidden)
 	})
 }
 

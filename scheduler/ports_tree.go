@@ -32,6 +32,8 @@ type TreeStore interface {
 	TreeOverdue(ctx context.Context, now time.Time, limit int) ([]int64, error)
 	// TreeWorkingOn lists the jobs that a worker runs.
 	TreeWorkingOn(ctx context.Context, worker string) ([]int64, error)
+	// TreeAtWork lists the workers that run any.
+	TreeAtWork(ctx context.Context) ([]string, error)
 	// TreeRuns lists executions of the tree's jobs that a worker took, newest first.
 	TreeRuns(ctx context.Context, f TreeRunFilter) ([]TreeRun, error)
 	// TreeWorkers returns what is kept of workers of the tree, by name.
@@ -99,6 +101,9 @@ type TreeTx interface {
 	DeleteTree(ctx context.Context, num int64) error
 	// NextTreeJob is TreeStore's as this transaction sees it.
 	NextTreeJob(ctx context.Context, rules []int64) (num int64, ok bool, err error)
+	// TreeSetting returns what PutSetting stored under name, "" when nothing, as this
+	// transaction sees it.
+	TreeSetting(ctx context.Context, name string) (string, error)
 	// KeepTreeRules stores the rules of a worker, which need not exist.
 	KeepTreeRules(ctx context.Context, worker, rules string) error
 	// GreetTreeWorker notes when a worker came for the first time since it was

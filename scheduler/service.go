@@ -52,7 +52,6 @@ type Service struct {
 	paused     atomic.Bool // new jobs and changes are refused
 	declaring  sync.Mutex  // held while the jobs of an origin are replaced
 	outlived   sync.Map    // deleted jobs, as *Job, by the id of an execution whose end is still to be told
-	naming     sync.Mutex  // held while affinities are named
 	names      treeNames
 	verified   verifiedPasswords
 	dummy      func() string // a hash that no password matches, made once

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +75,8 @@ type WorkerSession struct {
 // ConnectWorker lets a worker in, under a name that is its own: what an earlier
 // connection of that name still ran is lost, and that connection is over. The token
 // is the one it came with; the zero token is for doors that ask for none.
-// CodeForbidden: it was disconnected.
+// CodeForbidden: it was disconnected, or another is online under that name, with
+// another token or of another kind.
 func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello) (WorkerSession, error) {
 	h.Name, h.Tags = strings.TrimSpace(h.Name), sortedSet(h.Tags)
 	var v fields
@@ -104,7 +106,8 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 	if m == nil {
 		m = newMember(Worker{Name: h.Name, Presence: WorkerOffline})
 	}
-	mode, taken := m.Mode, m.Presence == WorkerOnline && m.cut == nil && m.Token != token.ID
+	online := m.Presence == WorkerOnline && m.cut == nil
+	mode, taken, other := m.Mode, online && m.Token != token.ID, online && m.Kind != h.Kind
 	f.mu.Unlock()
 	if token.ID != "" { // it may have been revoked while we waited
 		if t, err := s.Store.WorkerTokenByHash(ctx, token.Hash); err != nil || !t.RevokedAt.IsZero() {
@@ -114,12 +117,13 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 	switch {
 	case mode == WorkerDisconnected:
 		return WorkerSession{}, Errorf(CodeForbidden, "the worker %s was disconnected; resume it on the page Workers", h.Name)
+	case other:
+		return WorkerSession{}, Errorf(CodeForbidden, "a worker of another kind named %s is online; choose another name", h.Name)
 	case taken:
 		return WorkerSession{}, Errorf(CodeForbidden, "a worker named %s is online with another token; choose another name", h.Name)
 	}
 	now := s.now()
-	m.goes = h.Goes
-	err := s.cutOff(ctx, m, cutting{reason: "lost: worker " + h.Name + " connected anew while it ran", anew: true, after: func(w *Worker) {
+	err := s.cutOff(ctx, m, cutting{reason: "lost: worker " + h.Name + " connected anew while it ran", anew: true, goes: h.Goes, after: func(w *Worker) {
 		w.Kind, w.Token, w.Presence = h.Kind, token.ID, WorkerOnline
 		w.Tags, w.Slots, w.About = h.Tags, h.Slots, h.About
 		w.ConnectedAt, w.SeenAt = now, now
@@ -132,16 +136,16 @@ func (s *Service) ConnectWorker(ctx context.Context, token WorkerToken, h Hello)
 	return WorkerSession{Token: token.ID, Name: h.Name, Epoch: m.Epoch}, nil
 }
 
-// CurrentSession returns the session of a worker that is online and came with that
-// token: for protocols whose workers do not keep it.
-func (s *Service) CurrentSession(ctx context.Context, token WorkerToken, name string) (WorkerSession, bool, error) {
+// CurrentSession returns the session of a worker of a kind that is online and came
+// with that token: for protocols whose workers do not keep it.
+func (s *Service) CurrentSession(ctx context.Context, token WorkerToken, kind WorkerKind, name string) (WorkerSession, bool, error) {
 	if err := s.loadFleet(ctx); err != nil {
 		return WorkerSession{}, false, err
 	}
 	s.fleet.mu.Lock()
 	defer s.fleet.mu.Unlock()
 	m := s.fleet.members[name]
-	if m == nil {
+	if m == nil || m.Kind != kind {
 		return WorkerSession{}, false, nil
 	}
 	ws := WorkerSession{Token: token.ID, Name: name, Epoch: m.Epoch}
@@ -162,7 +166,7 @@ func (s *Service) cutOff(ctx context.Context, m *member, c cutting, touch string
 	m.busy.Lock()
 	defer m.busy.Unlock()
 	lost := 0
-	if !m.goes {
+	if !c.goes {
 		var err error
 		if lost, err = s.Recover(ctx, m.Name, c.reason); err != nil {
 			return err
@@ -193,6 +197,7 @@ func (s *Service) cutOff(ctx context.Context, m *member, c cutting, touch string
 	}
 	m.Worker, m.cut, m.leaving, m.empty = w, nil, false, 0
 	f.members[w.Name] = m
+	delete(f.strays, w.Name)
 	f.mu.Unlock()
 	s.workerChanged(w.Name)
 	return nil
@@ -267,8 +272,12 @@ func (s *Service) LookAfter(ctx context.Context) error {
 		}
 	}
 	note := now.Sub(s.fleetNoted).Abs() >= seenEvery
+	strays := slices.Collect(maps.Keys(f.strays))
 	f.mu.Unlock()
 	var all []error
+	for _, name := range strays {
+		all = append(all, s.loseStray(ctx, name, now))
+	}
 	if len(ends) > 0 {
 		f.changing.Lock()
 		for _, e := range ends {
@@ -292,6 +301,28 @@ func (s *Service) LookAfter(ctx context.Context) error {
 		all = append(all, s.noteSeen(ctx, seen))
 	}
 	return errors.Join(all...)
+}
+
+// loseStray makes lost what a worker runs of the tree that was forgotten, when it
+// was not heard of again for as long as others may be silent.
+func (s *Service) loseStray(ctx context.Context, name string, now time.Time) error {
+	f := &s.fleet
+	f.changing.Lock()
+	defer f.changing.Unlock()
+	f.mu.Lock()
+	w, is := f.strays[name]
+	f.mu.Unlock()
+	silent := now.Sub(w.SeenAt)
+	if !is || silent < w.lostAfter() {
+		return nil
+	}
+	if err := s.LoseTreeJobs(ctx, name, "lost: worker "+name+" was forgotten, and not heard of for "+silent.Round(time.Second).String()); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.strays, name)
+	return nil
 }
 
 // noteSeen stores when workers were last heard of.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,8 +21,12 @@ func TreeName(num int64) string { return "tree-" + strconv.FormatInt(num, 10) }
 const settingAffinities = "tree.affinities"
 
 // Affinities returns the names of affinities.
-func (s *Service) Affinities(ctx context.Context) (a Affinities, err error) {
-	text, err := s.Store.Setting(ctx, settingAffinities)
+func (s *Service) Affinities(ctx context.Context) (Affinities, error) {
+	return readAffinities(ctx, s.Store.Setting)
+}
+
+func readAffinities(ctx context.Context, setting func(ctx context.Context, name string) (string, error)) (a Affinities, err error) {
+	text, err := setting(ctx, settingAffinities)
 	if err == nil && text != "" {
 		err = json.Unmarshal([]byte(text), &a)
 	}
@@ -34,53 +39,64 @@ func (s *Service) SetAffinities(ctx context.Context, by Principal, names map[int
 	if err := authorize(by, Editor, "naming affinities"); err != nil {
 		return err
 	}
-	s.naming.Lock()
-	defer s.naming.Unlock()
-	defer s.forgetNames()
-	before, err := s.Affinities(ctx)
+	return s.inTx(ctx, func(tx Tx, fx *effects) error {
+		return s.nameAffinities(ctx, tx, fx, by, func(a *Affinities) error {
+			a.Listed = true
+			for n, name := range names {
+				if n < 1 {
+					return Invalid(strconv.Itoa(n), "affinities are numbered from 1 to %d", MaxAffinities)
+				}
+				name = strings.TrimSpace(name) // as where it is demanded
+				if err := checkAffinity(strconv.Itoa(n), name); err != nil {
+					return err
+				}
+				if n <= MaxAffinities {
+					a.Names[n-1] = name
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// nameAffinities applies change to the names, with an audit row when it changes any.
+func (s *Service) nameAffinities(ctx context.Context, tx Tx, fx *effects, by Principal, change func(a *Affinities) error) error {
+	before, err := readAffinities(ctx, tx.TreeSetting)
 	if err != nil {
 		return err
 	}
 	after := before
-	after.Listed = true
-	for n, name := range names {
-		if n < 1 {
-			return Invalid(strconv.Itoa(n), "affinities are numbered from 1 to %d", MaxAffinities)
-		}
-		if err := checkAffinity(strconv.Itoa(n), name); err != nil {
-			return err
-		}
-		if n <= MaxAffinities {
-			after.Names[n-1] = name
-		}
+	if err := change(&after); err != nil || after == before {
+		return err
 	}
-	return s.Store.InTx(ctx, func(tx Tx) error {
-		if err := tx.PutSetting(ctx, settingAffinities, jsonOrEmpty(after)); err != nil {
-			return err
-		}
-		return tx.InsertAudit(ctx, s.audit(by, "affinity.name", "affinities", before.named(), after.named()))
-	})
+	fx.named = true
+	if err := tx.PutSetting(ctx, settingAffinities, jsonOrEmpty(after)); err != nil {
+		return err
+	}
+	return tx.InsertAudit(ctx, s.audit(by, "affinity.name", "affinities", before.named(), after.named()))
 }
 
-// AffinityMask reads a list of affinities with commas. CodeInvalid, about field:
-// there is no such affinity.
-func (s *Service) AffinityMask(ctx context.Context, field, text string) (int64, error) {
+// demand reads what a job of the tree is to demand, affinities with commas; new
+// names are given a bit, unless it is said which there are.
+func (s *Service) demand(ctx context.Context, tx Tx, fx *effects, by Principal, text string) (mask int64, err error) {
 	if text == "" {
 		return 0, nil
 	}
-	s.naming.Lock()
-	defer s.naming.Unlock()
-	defer s.forgetNames()
+	err = s.nameAffinities(ctx, tx, fx, by, func(a *Affinities) (err error) {
+		mask, err = a.take("affinity", text)
+		return err
+	})
+	return mask, err
+}
+
+// AffinityMask reads a list of affinities with commas, to look for jobs that demand
+// them: NoMask when one of them is none. CodeInvalid, about field: it cannot be one.
+func (s *Service) AffinityMask(ctx context.Context, field, text string) (int64, error) {
 	a, err := s.Affinities(ctx)
 	if err != nil {
 		return 0, err
 	}
-	before := a
-	mask, err := a.mask(field, text)
-	if err != nil || a == before {
-		return mask, err
-	}
-	return mask, s.Store.InTx(ctx, func(tx Tx) error { return tx.PutSetting(ctx, settingAffinities, jsonOrEmpty(a)) })
+	return a.find(field, text)
 }
 
 // treeTx runs fn in one transaction that changes the tree, with an audit row, and
@@ -97,8 +113,9 @@ func (s *Service) treeTx(ctx context.Context, by Principal, action, object strin
 
 // CreateTreeJob stores a job of the tree, or a group. It needs the role editor.
 // CodeInvalid: something of it is wrong, its parent for example; CodeConflict: it
-// would wait for itself.
-func (s *Service) CreateTreeJob(ctx context.Context, by Principal, d TreeDraft, dependsOn []int64) (TreeJob, error) {
+// would wait for itself. The affinities are names with commas, and d's are of no
+// matter.
+func (s *Service) CreateTreeJob(ctx context.Context, by Principal, d TreeDraft, affinities string, dependsOn []int64) (TreeJob, error) {
 	if err := s.submitting(by, "creating a job"); err != nil {
 		return TreeJob{}, err
 	}
@@ -114,6 +131,9 @@ func (s *Service) CreateTreeJob(ctx context.Context, by Principal, d TreeDraft, 
 			return err
 		}
 		if err := s.intoGroup(ctx, tx, num, d.Parent); err != nil {
+			return err
+		}
+		if d.Affinity, err = s.demand(ctx, tx, fx, by, affinities); err != nil {
 			return err
 		}
 		job := s.jobOfTree(num, d.Title)
@@ -217,7 +237,8 @@ func (s *Service) noCircleBelow(ctx context.Context, tx Tx, num int64) error {
 // TreeEdit is what changes of a job of the tree; nil fields stay.
 type TreeEdit struct {
 	Title, Command, Dir, Environment, User, URL, Progress *string
-	Priority, Affinity, Parent                            *int64
+	Affinity                                              *string // names with commas
+	Priority, Parent                                      *int64
 	Timeout                                               *time.Duration
 	Retries                                               *int
 	Paused                                                *bool
@@ -225,7 +246,7 @@ type TreeEdit struct {
 	DependsOn                                             *[]int64
 }
 
-// Apply changes a draft.
+// Apply changes a draft, but for what has to be looked up.
 func (e *TreeEdit) Apply(d *TreeDraft) {
 	set(&d.Title, e.Title)
 	set(&d.Command, e.Command)
@@ -235,7 +256,6 @@ func (e *TreeEdit) Apply(d *TreeDraft) {
 	set(&d.URL, e.URL)
 	set(&d.Progress, e.Progress)
 	set(&d.Priority, e.Priority)
-	set(&d.Affinity, e.Affinity)
 	set(&d.Parent, e.Parent)
 	set(&d.Timeout, e.Timeout)
 	set(&d.Retries, e.Retries)
@@ -304,6 +324,11 @@ func (s *Service) editTree(ctx context.Context, tx Tx, fx *effects, by Principal
 	is.Normalize()
 	if err := is.Validate(); err != nil {
 		return err
+	}
+	if e.Affinity != nil {
+		if is.Affinity, err = s.demand(ctx, tx, fx, by, *e.Affinity); err != nil {
+			return err
+		}
 	}
 	if was.IsGroup() != is.IsGroup() {
 		return Invalid("command", "a job cannot become a group, nor a group a job")

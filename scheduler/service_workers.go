@@ -280,14 +280,21 @@ func (s *Service) changeWorker(ctx context.Context, by Principal, need Role, nam
 	if err != nil {
 		return Worker{}, err
 	}
+	s.adopt(m, w)
+	return s.Worker(ctx, name)
+}
+
+// adopt makes true of a worker what people decided about it and is stored. The
+// caller holds changing.
+func (s *Service) adopt(m *member, w Worker) {
+	f := &s.fleet
 	f.mu.Lock()
 	m.Mode, m.Rules, m.Sleep, m.empty = w.Mode, w.Rules, w.Sleep, 0
-	f.members[name] = m
+	f.members[w.Name] = m
 	signal(m.orders)
 	f.mu.Unlock()
-	s.workerChanged(name)
+	s.workerChanged(w.Name)
 	s.wakeWorkers()
-	return s.Worker(ctx, name)
 }
 
 func auditedWorker(w Worker) any {
@@ -295,8 +302,9 @@ func auditedWorker(w Worker) any {
 }
 
 // ForgetWorker removes a worker that is not online, with what failed on it; one
-// that takes jobs of the tree also when it is: what it runs goes on, and it is new
-// when it is next heard of. It needs the role admin.
+// that takes jobs of the tree also when it is: it is new when it is next heard of,
+// and what it runs goes on unless it is silent for as long as a worker may be. It
+// needs the role admin.
 func (s *Service) ForgetWorker(ctx context.Context, by Principal, name string) error {
 	if err := authorize(by, Admin, "forgetting a worker"); err != nil {
 		return err
@@ -328,6 +336,9 @@ func (s *Service) ForgetWorker(ctx context.Context, by Principal, name string) e
 		return err
 	}
 	f.mu.Lock()
+	if m.Kind == WorkerCoalition {
+		f.strays[name] = m.Worker
+	}
 	delete(f.members, name)
 	delete(f.failures, name)
 	f.mu.Unlock()

@@ -43,12 +43,12 @@ func auditEdits(edits map[int64]TreeEdit) any {
 	all := make(map[int64]map[string]any, len(edits))
 	for num, e := range edits {
 		m := map[string]any{}
-		for name, v := range map[string]*string{"title": e.Title, "command": e.Command, "dir": e.Dir, "user": e.User, "url": e.URL, "progress_pattern": e.Progress} {
+		for name, v := range map[string]*string{"title": e.Title, "command": e.Command, "dir": e.Dir, "user": e.User, "url": e.URL, "progress_pattern": e.Progress, "affinity": e.Affinity} {
 			if v != nil {
 				m[name] = *v
 			}
 		}
-		for name, v := range map[string]*int64{"priority": e.Priority, "affinity": e.Affinity, "parent": e.Parent} {
+		for name, v := range map[string]*int64{"priority": e.Priority, "parent": e.Parent} {
 			if v != nil {
 				m[name] = *v
 			}

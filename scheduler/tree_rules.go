@@ -159,37 +159,63 @@ func (a *Affinities) named() []string {
 	return slices.DeleteFunc(slices.Clone(a.Names[:]), func(name string) bool { return name == "" })
 }
 
-// mask reads a list of names; unless the names are listed, new ones are given a bit.
-func (a *Affinities) mask(field, text string) (mask int64, err error) {
-	for name := range strings.SplitSeq(text, ",") {
-		name = strings.TrimSpace(name)
-		if name == "" {
-			continue
+// NoMask is one that no job has.
+const NoMask = -1
+
+// take reads a list of names; unless the names are listed, new ones are given a bit.
+func (a *Affinities) take(field, text string) (mask int64, err error) {
+	for _, name := range splitNames(text) {
+		i, err := a.bit(field, name)
+		if err == nil && i < 0 {
+			i, err = a.give(field, name)
 		}
-		if digits, ok := strings.CutPrefix(name, "#"); ok {
-			n, err := strconv.Atoi(digits)
-			if err != nil || n < 1 || n > MaxAffinities {
-				return 0, Invalid(field, "%q is no affinity: # comes before a number from 1 to %d", cut(name, 80), MaxAffinities)
-			}
-			mask |= 1 << (n - 1)
-			continue
-		}
-		i := slices.Index(a.Names[:], name)
-		if i < 0 && a.Listed {
-			return 0, Invalid(field, "there is no affinity %q; these are named: %s", cut(name, 80), cmp.Or(strings.Join(a.named(), ", "), "none"))
-		}
-		if i < 0 {
-			if i = slices.Index(a.Names[:], ""); i < 0 {
-				return 0, Invalid(field, "%q would be one affinity more than the %d that there can be", cut(name, 80), MaxAffinities)
-			}
-			if err := checkAffinity(field, name); err != nil {
-				return 0, err
-			}
-			a.Names[i] = name
+		if err != nil {
+			return 0, err
 		}
 		mask |= 1 << i
 	}
 	return mask, nil
+}
+
+// find reads a list of names: NoMask when one of them has no bit.
+func (a *Affinities) find(field, text string) (mask int64, err error) {
+	for _, name := range splitNames(text) {
+		i, err := a.bit(field, name)
+		if err != nil {
+			return 0, err
+		}
+		if i < 0 {
+			return NoMask, nil
+		}
+		mask |= 1 << i
+	}
+	return mask, nil
+}
+
+// bit returns which bit a name means, from 0: -1 when none has it.
+func (a *Affinities) bit(field, name string) (int, error) {
+	digits, ok := strings.CutPrefix(name, "#")
+	if !ok {
+		return slices.Index(a.Names[:], name), nil
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || n > MaxAffinities {
+		return 0, Invalid(field, "%q is no affinity: # comes before a number from 1 to %d", cut(name, 80), MaxAffinities)
+	}
+	return n - 1, nil
+}
+
+// give makes a bit have a new name.
+func (a *Affinities) give(field, name string) (int, error) {
+	if a.Listed {
+		return 0, Invalid(field, "there is no affinity %q; these are named: %s", cut(name, 80), cmp.Or(strings.Join(a.named(), ", "), "none"))
+	}
+	i := slices.Index(a.Names[:], "")
+	if i < 0 {
+		return 0, Invalid(field, "%q would be one affinity more than the %d that there can be", cut(name, 80), MaxAffinities)
+	}
+	a.Names[i] = name
+	return i, checkAffinity(field, name)
 }
 
 func checkAffinity(field, name string) error {

@@ -161,7 +161,7 @@ func (m *treeModel) create() string {
 	if nums := slices.Sorted(maps.Keys(m.leaves)); !group && len(nums) > 0 && m.rand.IntN(3) == 0 {
 		on = []int64{nums[m.rand.IntN(len(nums))]}
 	}
-	j, err := m.service.CreateTreeJob(bg, admin, d, on)
+	j, err := m.service.CreateTreeJob(bg, admin, d, "", on)
 	m.must(err)
 	m.parents[j.Num] = d.Parent
 	if group {

@@ -36,6 +36,7 @@ func Exercise(t *testing.T, open func(testing.TB) *db.Store) {
 		"a setting that is added":                addSetting,
 		"jobs are found by tag and metadata":     labels,
 		"settings":                               settings,
+		"settings of the tree":                   treeSettings,
 		"what may be deleted":                    expendable,
 		"deleting leaves true counters":          deleteExecutions,
 		"output that may be deleted":             expendableOutput,

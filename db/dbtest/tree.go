@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,6 +65,9 @@ func treeWhole(t *testing.T, s *db.Store) {
 	if got := must(s.TreeWorkingOn(bg, "w")); !slices.Equal(got, []int64{made.Num}) {
 		t.Errorf("working on w: %v", got)
 	}
+	if got := must(s.TreeAtWork(bg)); !slices.Equal(got, []string{"w"}) {
+		t.Errorf("at work: %v", got)
+	}
 	if got := must(s.TreeOverdue(bg, now.Add(time.Minute), 10)); !slices.Equal(got, []int64{made.Num}) {
 		t.Errorf("overdue: %v", got)
 	}
@@ -76,6 +80,39 @@ func treeWhole(t *testing.T, s *db.Store) {
 	values := must(s.TreeValues(bg, scheduler.TreePriorities))
 	if diff := gocmp.Diff([]any{int64(1000), int64(7)}, values); diff != "" {
 		t.Errorf("priorities (-want +got):\n%s", diff)
+	}
+}
+
+// treeSettings: who reads one in a transaction and writes it then has seen what all
+// before wrote.
+func treeSettings(t *testing.T, s *db.Store) {
+	const each, writers = 5, 4
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			for range each {
+				err := s.InTx(bg, func(tx scheduler.Tx) error {
+					text, err := tx.TreeSetting(bg, "count")
+					if err != nil {
+						return err
+					}
+					if err := tx.PutSetting(bg, "count", text+"x"); err != nil {
+						return err
+					}
+					if now, err := tx.TreeSetting(bg, "count"); err != nil || now != text+"x" {
+						return fmt.Errorf("read %q (%w)", now, err)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := must(s.Setting(bg, "count")); len(got) != each*writers {
+		t.Errorf("counted %d, want %d", len(got), each*writers)
 	}
 }
 

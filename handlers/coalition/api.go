@@ -15,7 +15,7 @@ type Service interface {
 
 // TreeService is what it does with jobs.
 type TreeService interface {
-	CreateTreeJob(ctx context.Context, by scheduler.Principal, d scheduler.TreeDraft, dependsOn []int64) (scheduler.TreeJob, error)
+	CreateTreeJob(ctx context.Context, by scheduler.Principal, d scheduler.TreeDraft, affinities string, dependsOn []int64) (scheduler.TreeJob, error)
 	EditTreeJobs(ctx context.Context, by scheduler.Principal, edits map[int64]scheduler.TreeEdit) error
 	SetTreeDependencies(ctx context.Context, by scheduler.Principal, num int64, on []int64) error
 	StartTreeJobs(ctx context.Context, by scheduler.Principal, nums []int64) error
@@ -30,7 +30,7 @@ type TreeService interface {
 // WorkerService is what it does with workers, and they with it.
 type WorkerService interface {
 	TreeFleet(ctx context.Context) ([]scheduler.Worker, error)
-	SetTreeRules(ctx context.Context, by scheduler.Principal, worker, text string) error
+	EditTreeWorkers(ctx context.Context, by scheduler.Principal, edits map[string]scheduler.TreeWorkerEdit) error
 	StopTreeWorkers(ctx context.Context, by scheduler.Principal, names []string) error
 	SwitchTreeWorkers(ctx context.Context, by scheduler.Principal, names []string, active bool) error
 	ForgetTreeWorkers(ctx context.Context, by scheduler.Principal, names []string) error

@@ -1,12 +1,17 @@
 package coalition
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"belfry/scheduler"
 )
@@ -110,6 +115,85 @@ func TestLostWorker(t *testing.T) {
 	if j := w.job(1); j.State != "WORKING" || j.Worker != "w2" || j.RunDone != 0 {
 		t.Errorf("the lost one ended it: %+v", j)
 	}
+}
+
+// TestForgottenWorker: what a worker runs that is deleted goes on while it is heard
+// of, and waits again after a minute of silence, also when the server started anew.
+func TestForgottenWorker(t *testing.T) {
+	for name, meanwhile := range map[string]func(w *world){
+		"silent": func(*world) {},
+		"heard": func(w *world) {
+			if w.worker("heartbeat", "w1", "jobId", "1", "log", "") != "true" {
+				t.Error("a heartbeat of one that was deleted is refused")
+			}
+		},
+		"restarted": func(w *world) { w.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.ok("PUT", "/api/jobs", `{"command":"x","timeout":0}`)
+			w.worker("pickjob", "w1")
+			w.ok("DELETE", "/api/workers", `["w1"]`)
+			meanwhile(w)
+			if err := w.service.LookAfter(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range []struct {
+				after time.Duration
+				state string
+			}{{50 * time.Second, "WORKING"}, {11 * time.Second, "WAITING"}} {
+				w.wait(c.after)
+				if err := w.service.LookAfter(t.Context()); err != nil || w.job(1).State != c.state {
+					t.Errorf("after %s more it is %s (%v), want %s", c.after, w.job(1).State, err, c.state)
+				}
+			}
+			if w.worker("heartbeat", "w1", "jobId", "1", "log", "") != "false" {
+				t.Error("the lost one may go on")
+			}
+			if got := w.worker("pickjob", "w2"); !strings.HasPrefix(got, "(1,") {
+				t.Errorf("another gets %s", got)
+			}
+		})
+	}
+}
+
+// TestOneJobEach: a worker that asks several times at once gets one job, as one
+// that asks again does; what it evaluates is always what it can read.
+func TestOneJobEach(t *testing.T) {
+	w := newWorld(t)
+	const asks = 8
+	w.ok("PUT", "/api/jobs", `{}`)
+	for range 2 * asks {
+		w.ok("PUT", "/api/jobs", `{"parent":1,"command":"x"}`)
+	}
+	for _, when := range []string{"new", "known"} {
+		var all sync.WaitGroup
+		for range asks {
+			all.Go(func() {
+				if rec := w.send("GET", "/workers/pickjob?hostname=w1&load=[1]", ""); rec.Code != http.StatusOK || !strings.HasPrefix(rec.Body.String(), "(") {
+					t.Errorf("%s: %d %s", when, rec.Code, rec.Body)
+				}
+			})
+		}
+		all.Wait()
+		if n := w.job(1).TotalWorking; n != 1 {
+			t.Errorf("%s: %d jobs work on it", when, n)
+		}
+		if got := w.workers()["w1"]; got.State != "WORKING" || got.Error != 0 {
+			t.Errorf("%s: %+v", when, got)
+		}
+	}
+	w.api.Service = replaced{w.api.Service}
+	if got := w.worker("pickjob", "w1"); got != nothing {
+		t.Errorf("one in whose place another came got %s", got)
+	}
+}
+
+// replaced is a service to which somebody else came.
+type replaced struct{ Service }
+
+func (replaced) PollTree(context.Context, scheduler.WorkerToken, scheduler.TreePing) (scheduler.TreeJob, bool, error) {
+	return scheduler.TreeJob{}, false, scheduler.ErrReplaced
 }
 
 // TestTimeout: it ends in an error and stays there.
@@ -349,5 +433,163 @@ func TestFleet(t *testing.T) {
 	}
 	if got := w.service.Waiting(&scheduler.Execution{State: scheduler.Queued}); got != "no worker is online" {
 		t.Errorf("another kind of job: %q", got)
+	}
+}
+
+// audited counts rows of the audit.
+func (w *world) audited(action string) int {
+	w.t.Helper()
+	list, _, err := w.store.ListAudit(w.t.Context(), scheduler.AuditFilter{Actions: []string{action}, Limit: scheduler.MaxPage})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(list)
+}
+
+// named lists the affinities that have names.
+func (w *world) named() (names []string) {
+	w.t.Helper()
+	a, err := w.service.Affinities(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return slices.DeleteFunc(a.Names[:], func(name string) bool { return name == "" })
+}
+
+// TestNewAffinities: what reads, and what is refused, gives no bit a name; what is
+// done does, with a row in the audit.
+func TestNewAffinities(t *testing.T) {
+	w := newWorld(t)
+	w.ok("PUT", "/api/jobs", `{"command":"x","affinity":"old"}`)
+	for _, c := range []struct {
+		role               scheduler.Role
+		status             int
+		method, path, body string
+	}{
+		{scheduler.Viewer, 200, "GET", "/api/jobs?affinity=aa", ""},
+		{scheduler.Viewer, 403, "PUT", "/api/jobs", `{"command":"x","affinity":"bb"}`},
+		{scheduler.Viewer, 403, "POST", "/api/jobs", `{"1":{"affinity":"cc"}}`},
+		{scheduler.Viewer, 403, "GET", "/xmlrpc/addjob?cmd=x&affinity=dd", ""},
+		{scheduler.Operator, 403, "POST", "/api/workers", `{"w1":{"affinity":"ee"}}`},
+		{scheduler.Editor, 400, "PUT", "/api/jobs", `{"command":"x","affinity":"ff","parent":999}`},
+		{scheduler.Editor, 400, "POST", "/api/jobs", `{"1":{"affinity":"gg","parent":999}}`},
+		{scheduler.Editor, 400, "PUT", "/api/jobs", `{"command":"x","affinity":"hh,#64"}`},
+	} {
+		w.role = c.role
+		rec := w.send(c.method, c.path, c.body)
+		if rec.Code != c.status {
+			t.Errorf("%s %s %s: %d %s, want %d", c.method, c.path, c.body, rec.Code, rec.Body, c.status)
+		}
+		if names := w.named(); !slices.Equal(names, []string{"old"}) {
+			t.Errorf("after %s %s %s affinities are %v", c.method, c.path, c.body, names)
+		}
+	}
+	w.role = scheduler.Editor
+	if got := w.ok("GET", "/api/jobs?affinity=old,aa", ""); got != "[]" {
+		t.Errorf("an affinity that nothing demands: %s", got)
+	}
+	if got := w.ok("GET", "/api/jobs?affinity=old", ""); !strings.HasPrefix(got, `[{"id":1,`) {
+		t.Errorf("an affinity: %s", got)
+	}
+	before := w.audited("affinity.name")
+	w.ok("POST", "/api/jobs", `{"1":{"affinity":"one,two"},"7":{"affinity":"nobody's"}}`)
+	w.ok("POST", "/api/workers", `{"w1":{"affinity":"two,three\nold"}}`)
+	if names := w.named(); !slices.Equal(names, []string{"old", "one", "two", "three"}) || w.job(1).Affinity != "one,two" {
+		t.Errorf("affinities are %v, of the job %s", names, w.job(1).Affinity)
+	}
+	if n := w.audited("affinity.name") - before; n != 2 {
+		t.Errorf("%d rows in the audit, want 2", n)
+	}
+}
+
+// TestNamedAffinities: a name is what a job can demand, without what is around it.
+func TestNamedAffinities(t *testing.T) {
+	w := newWorld(t)
+	w.ok("POST", "/api/affinities", `{"9":" lin ","10":" "}`)
+	if names := w.named(); !slices.Equal(names, []string{"lin"}) {
+		t.Errorf("affinities are %q", names)
+	}
+	w.ok("PUT", "/api/jobs", `{"command":"x","affinity":"lin"}`)
+	if j := w.job(1); j.Affinity != "lin" || j.AffinityBits != 1<<8 {
+		t.Errorf("%+v", j)
+	}
+}
+
+// workers lists the workers that this API knows, by name.
+func (w *world) workers() map[string]workerWire {
+	w.t.Helper()
+	var list []workerWire
+	if err := json.Unmarshal([]byte(w.ok("GET", "/api/workers", "")), &list); err != nil {
+		w.t.Fatal(err)
+	}
+	all := map[string]workerWire{}
+	for _, one := range list {
+		all[one.Name] = one
+	}
+	return all
+}
+
+// TestOtherWorkers: a worker that does not take jobs of the tree is none here, and
+// what changes workers leaves it alone.
+func TestOtherWorkers(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.service.ConnectWorker(t.Context(), scheduler.WorkerToken{}, scheduler.Hello{Name: "native", Kind: scheduler.WorkerRemote, Tags: []string{"gpu"}, Slots: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := w.service.SetWorkerRules(t.Context(), scheduler.Server, "native", scheduler.WorkerRules{Rules: [][]string{{"gpu"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][3]string{
+		{"POST", "/api/workers", `{"native":{"active":0}}`},
+		{"POST", "/api/workers", `{"native":{"affinity":""}}`},
+		{"POST", "/api/workers", `{"native":{"affinity":"linux"}}`},
+		{"POST", "/api/stopworkers", `["native"]`},
+		{"POST", "/api/startworkers", `["native"]`},
+		{"DELETE", "/api/workers", `["native","nobody"]`},
+	} {
+		if got := w.ok(c[0], c[1], c[2]); got != "1" {
+			t.Errorf("%v: %s", c, got)
+		}
+		got, err := w.service.Worker(t.Context(), "native")
+		if err != nil {
+			t.Fatal(c, err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%v changed it (-want +got):\n%s", c, d)
+		}
+	}
+}
+
+// TestEditWorkers: changes of workers happen all or none, and what was not said of a
+// worker stays.
+func TestEditWorkers(t *testing.T) {
+	w := newWorld(t)
+	w.ok("POST", "/api/affinities", `{"1":"linux"}`)
+	w.worker("pickjob", "hw1")
+	w.worker("pickjob", "hw2")
+	before := w.audited("worker.")
+	for _, body := range []string{
+		`{"hw1":{"active":0},"hw2":{"affinity":"nosuch"}}`,
+		`{"hw1":{"affinity":"linux"},"hw2":{"affinity":"linux\nnosuch"}}`,
+		`{"hw1":{"affinity":"linux","active":0},"later":{"affinity":"no,such"}}`,
+		`{"hw1":{"active":0},"hw2":{"affinity":"two words"}}`,
+	} {
+		w.refused(400, "affinity", "POST", "/api/workers", body)
+		if got := w.workers()["hw1"]; got.Active != 1 || got.Affinity != "" {
+			t.Errorf("after %s it is %+v", body, got)
+		}
+	}
+	if n := w.audited("worker.") - before; n != 0 {
+		t.Errorf("%d rows in the audit of what was refused", n)
+	}
+	w.ok("POST", "/api/workers", `{"hw1":{"active":0},"hw2":{"affinity":"linux","active":false}}`)
+	w.ok("POST", "/api/workers", `{"hw1":{"active":null}}`)
+	if all := w.workers(); all["hw1"].Active != 1 || all["hw2"].Active != 0 || all["hw2"].Affinity != "linux" {
+		t.Errorf("%+v", all)
+	}
+	if n := w.audited("worker.") - before; n != 4 {
+		t.Errorf("%d rows in the audit, want 4", n)
 	}
 }

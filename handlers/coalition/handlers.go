@@ -243,15 +243,11 @@ func (a *API) createJob(c echo.Context) error {
 }
 
 func (a *API) create(c echo.Context, v values) (int64, error) {
-	ctx := c.Request().Context()
-	d, on, affinity, err := readDraft(v)
+	d, on, affinities, err := readDraft(v)
 	if err != nil {
 		return 0, err
 	}
-	if d.Affinity, err = a.Service.AffinityMask(ctx, "affinity", affinity); err != nil {
-		return 0, err
-	}
-	j, err := a.Service.CreateTreeJob(ctx, httpkit.Principal(c), d, on)
+	j, err := a.Service.CreateTreeJob(c.Request().Context(), httpkit.Principal(c), d, affinities, on)
 	return j.Num, err
 }
 
@@ -289,7 +285,6 @@ func (a *API) addJob(c echo.Context) error {
 }
 
 func (a *API) editJobs(c echo.Context) error {
-	ctx := c.Request().Context()
 	all, err := object[values](c)
 	if err != nil {
 		return err
@@ -300,20 +295,11 @@ func (a *API) editJobs(c echo.Context) error {
 		if err != nil || strconv.FormatInt(id, 10) != key { // written twice, one of the two would be dropped
 			return bad("%s is no id of a job", shorten(key))
 		}
-		e, affinity, err := readEdit(all[key])
-		if err != nil {
+		if edits[id], err = readEdit(all[key]); err != nil {
 			return err
 		}
-		if affinity != nil {
-			mask, err := a.Service.AffinityMask(ctx, "affinity", *affinity)
-			if err != nil {
-				return err
-			}
-			e.Affinity = &mask
-		}
-		edits[id] = e
 	}
-	return done(c, a.Service.EditTreeJobs(ctx, httpkit.Principal(c), edits))
+	return done(c, a.Service.EditTreeJobs(c.Request().Context(), httpkit.Principal(c), edits))
 }
 
 func (a *API) setDependencies(c echo.Context) error {

@@ -55,6 +55,12 @@ func (quiet) Matches(p, h string) bool           { return p == h }
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, store: dbtest.Open(t), at: time.Date(2026, 11, 20, 21, 51, 57, 0, time.UTC), role: scheduler.Admin}
+	w.start()
+	return w
+}
+
+// start makes the service, as a start of the server does.
+func (w *world) start() {
 	w.service = scheduler.New(scheduler.Options{
 		Store: w.store, Timetable: quiet{}, Launcher: quiet{}, Publisher: quiet{}, Passwords: quiet{}, Now: w.now,
 		Rand: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
@@ -66,7 +72,6 @@ func newWorld(t *testing.T) *world {
 		},
 	})
 	w.serve(Options{Alone: true, WorkersOpen: true})
-	return w
 }
 
 // serve does what the server does with the dialect.

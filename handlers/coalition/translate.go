@@ -119,6 +119,17 @@ func number(name string, raw json.RawMessage) (int64, error) {
 	return 0, scheduler.Invalid(name, "must be a whole number")
 }
 
+func (v values) boolean(name string, otherwise bool) (is bool, err error) {
+	if !v.has(name) {
+		return otherwise, nil
+	}
+	if json.Unmarshal(v[name], &is) == nil {
+		return is, nil
+	}
+	n, err := number(name, v[name])
+	return n != 0, err
+}
+
 // timeout reads seconds.
 func (v values) timeout(otherwise int64) (time.Duration, error) {
 	n, err := v.number("timeout", otherwise)
@@ -177,8 +188,8 @@ func shorten(s string) string {
 }
 
 // readDraft reads a job that a client creates; what it does not know is passed over,
-// as by Coalition. The affinity is another's business.
-func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinity string, err error) {
+// as by Coalition.
+func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinities string, err error) {
 	first := func(e error) { err = cmp.Or(err, e) }
 	text := func(name string) string {
 		s, e := v.text(name)
@@ -195,7 +206,7 @@ func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinity str
 		Environment: readEnvironment(text("environment")), User: text("user"), URL: text("url"), Progress: text("progress_pattern"),
 		Priority: num("priority", defaultPriority), Paused: strings.EqualFold(text("state"), "PAUSED"),
 	}
-	affinity = text("affinity")
+	affinities = text("affinity")
 	var e error
 	d.Timeout, e = v.timeout(defaultTimeout)
 	first(e)
@@ -203,7 +214,7 @@ func readDraft(v values) (d scheduler.TreeDraft, dependsOn []int64, affinity str
 	first(e)
 	dependsOn, e = ids("dependencies", v["dependencies"])
 	first(e)
-	return d, dependsOn, affinity, err
+	return d, dependsOn, affinities, err
 }
 
 // kept are columns of a job that follow from what happens.
@@ -213,19 +224,19 @@ var kept = []string{
 }
 
 // readEdit reads what a client changes of a job.
-func readEdit(v values) (e scheduler.TreeEdit, affinity *string, err error) {
+func readEdit(v values) (e scheduler.TreeEdit, err error) {
 	for _, name := range slices.Sorted(maps.Keys(v)) {
-		if err := readColumn(v, name, &e, &affinity); err != nil {
-			return e, nil, err
+		if err := readColumn(v, name, &e); err != nil {
+			return e, err
 		}
 	}
-	return e, affinity, nil
+	return e, nil
 }
 
-func readColumn(v values, name string, e *scheduler.TreeEdit, affinity **string) (err error) {
+func readColumn(v values, name string, e *scheduler.TreeEdit) (err error) {
 	texts := map[string]**string{
 		"title": &e.Title, "command": &e.Command, "dir": &e.Dir, "environment": &e.Environment, "user": &e.User, "url": &e.URL,
-		"progress_pattern": &e.Progress, "affinity": affinity,
+		"progress_pattern": &e.Progress, "affinity": &e.Affinity,
 	}
 	if to, ok := texts[name]; ok {
 		var s string
@@ -250,12 +261,8 @@ func readColumn(v values, name string, e *scheduler.TreeEdit, affinity **string)
 		n, e2 := v.retries()
 		e.Retries, err = &n, e2
 	case "paused":
-		var is bool
-		if json.Unmarshal(v[name], &is) != nil {
-			n, e2 := v.number(name, 0)
-			is, err = n != 0, e2
-		}
-		e.Paused = &is
+		is, e2 := v.boolean(name, false)
+		e.Paused, err = &is, e2
 	case "state":
 		s, e2 := v.text(name)
 		to := scheduler.TreeState(strings.ToLower(s))
@@ -270,6 +277,29 @@ func readColumn(v values, name string, e *scheduler.TreeEdit, affinity **string)
 		return scheduler.Invalid(shorten(name), "is no column of a job")
 	}
 	return err
+}
+
+// readWorkerEdit reads what a client changes of a worker.
+func readWorkerEdit(v values) (e scheduler.TreeWorkerEdit, err error) {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		switch name {
+		case "affinity":
+			s, err := v.text(name)
+			if err != nil {
+				return e, err
+			}
+			e.Affinity = &s
+		case "active":
+			is, err := v.boolean(name, true)
+			if err != nil {
+				return e, err
+			}
+			e.Active = &is
+		default:
+			return e, scheduler.Invalid(shorten(name), "of a worker cannot be changed; affinity and active can")
+		}
+	}
+	return e, nil
 }
 
 // workerToWire shows a worker.

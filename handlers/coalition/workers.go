@@ -40,56 +40,17 @@ func (a *API) listWorkers(c echo.Context) error {
 
 // editWorkers changes which jobs workers take, and whether they get any.
 func (a *API) editWorkers(c echo.Context) error {
-	ctx, by := c.Request().Context(), httpkit.Principal(c)
 	all, err := object[values](c)
 	if err != nil {
 		return err
 	}
-	names := slices.Sorted(maps.Keys(all))
-	type change struct {
-		affinity *string
-		active   *bool
-	}
-	changes := map[string]change{}
-	for _, name := range names {
-		var one change
-		for column := range all[name] {
-			switch column {
-			case "affinity":
-				s, err := all[name].text(column)
-				if err != nil {
-					return err
-				}
-				one.affinity = &s
-			case "active":
-				n, err := all[name].number(column, 1)
-				var is bool
-				if json.Unmarshal(all[name][column], &is) != nil {
-					if err != nil {
-						return err
-					}
-					is = n != 0
-				}
-				one.active = &is
-			default:
-				return scheduler.Invalid(shorten(column), "of a worker cannot be changed; affinity and active can")
-			}
-		}
-		changes[name] = one
-	}
-	for _, name := range names {
-		if one := changes[name]; one.affinity != nil {
-			if err := a.Service.SetTreeRules(ctx, by, name, *one.affinity); err != nil {
-				return err
-			}
-		}
-		if one := changes[name]; one.active != nil {
-			if err := a.Service.SwitchTreeWorkers(ctx, by, []string{name}, *one.active); err != nil {
-				return err
-			}
+	edits := map[string]scheduler.TreeWorkerEdit{}
+	for name, v := range all {
+		if edits[name], err = readWorkerEdit(v); err != nil {
+			return err
 		}
 	}
-	return done(c, nil)
+	return done(c, a.Service.EditTreeWorkers(c.Request().Context(), httpkit.Principal(c), edits))
 }
 
 // named does something with the workers that the body lists.
@@ -192,7 +153,7 @@ func (a *API) pickJob(c echo.Context) error {
 	}
 	j, ok, err := a.Service.PollTree(c.Request().Context(), p.token, p.TreePing)
 	switch {
-	case turnedAway(p, err):
+	case turnedAway(p, err), scheduler.CodeOf(err) == scheduler.CodeConflict: // another was given it, or came in its place
 		return literally(c, nothing)
 	case err != nil:
 		return err
