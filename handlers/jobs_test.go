@@ -120,6 +120,33 @@ func TestAllThatIsWrongAtOnce(t *testing.T) {
 	}
 }
 
+// TestSentBackUnchanged: what was read is no change, whatever is empty in it.
+func TestSentBackUnchanged(t *testing.T) {
+	w := newWorld(t)
+	w.job("other")
+	w.job("third")
+	for name, body := range map[string]string{
+		"least": `{"name":"least","config":{"command":"x"}}`,
+		"related": `{"name":"related","schedule":"@daily","config":{"command":"x","env":{"B":"1","A":"2"}},"tags":["b","a"],"metadata":{"k":"v"},
+			"depends_on":[{"job":"other"}],"triggers":[{"job":"third","on":"any"}],"notify":[{"kind":"mail"}],"retry":{"exit_codes":[2,1]}}`,
+	} {
+		w.expect(http.StatusCreated, ask{method: "POST", path: "/jobs", as: scheduler.Editor, body: body})
+		read := w.expect(http.StatusOK, ask{path: "/jobs/" + name, as: scheduler.Editor}).Body.String()
+		for range 2 {
+			w.expect(http.StatusOK, ask{method: "PUT", path: "/jobs/" + name, as: scheduler.Editor, body: read})
+			w.expect(http.StatusOK, ask{method: "POST", path: "/jobs/" + name + "/unpause", as: scheduler.Editor})
+		}
+		j, err := w.store.JobByName(t.Context(), name)
+		if err != nil || j.Version != 1 {
+			t.Errorf("%s has version %d, %v", name, j.Version, err)
+		}
+		rows, _, err := w.store.ListAudit(t.Context(), scheduler.AuditFilter{Object: name, Limit: 10})
+		if err != nil || len(rows) != 1 {
+			t.Errorf("%s has %d audit rows, %v", name, len(rows), err)
+		}
+	}
+}
+
 func TestListOfJobs(t *testing.T) {
 	w := newWorld(t)
 	if rec := w.expect(http.StatusOK, ask{path: "/jobs", as: scheduler.Viewer}); strings.TrimSpace(rec.Body.String()) != `{"items":[],"total":0}` {

@@ -257,6 +257,9 @@ func sameDraft(a, b Draft) bool {
 		if len(d.Metadata) == 0 {
 			d.Metadata = nil
 		}
+		if len(d.Extra) == 0 {
+			d.Extra = nil
+		}
 	}
 	return reflect.DeepEqual(a, b)
 }
@@ -264,7 +267,9 @@ func sameDraft(a, b Draft) bool {
 // compacted is JSON with the keys of objects in order and without spaces.
 func compacted(raw json.RawMessage) json.RawMessage {
 	var v any
-	if json.Unmarshal(raw, &v) != nil {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber() // two large ones may be one as a float
+	if d.Decode(&v) != nil {
 		return raw
 	}
 	b, err := json.Marshal(v)

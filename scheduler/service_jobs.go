@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
 
@@ -105,7 +104,7 @@ func (s *Service) updateJob(ctx context.Context, by Principal, name string, vers
 		if d.Extra == nil {
 			d.Extra = j.Extra
 		}
-		if reflect.DeepEqual(j.Draft, d) {
+		if sameDraft(j.Draft, d) && sameJobs(j.DependsOn, d.DependsOn) && sameJobs(j.Triggers, d.Triggers) {
 			return errUnchanged // what was read was sent back: no version, no audit row, no event
 		}
 		j.Draft = d
@@ -396,8 +395,12 @@ func (s *Service) PauseJob(ctx context.Context, by Principal, name string, until
 	if !until.IsZero() && !until.After(s.now()) {
 		return Job{}, Invalid("paused_until", "must be in the future")
 	}
+	until = until.UTC().Truncate(time.Microsecond)
 	return s.changeJob(ctx, by, "job.pause", name, func(j *Job) error {
-		j.PausedUntil = until.UTC().Truncate(time.Microsecond)
+		if j.PausedUntil.Equal(until) {
+			return errUnchanged
+		}
+		j.PausedUntil = until
 		return nil
 	})
 }
