@@ -34,7 +34,11 @@ func (c *validateCmd) Run(con *console) error {
 		return err
 	}
 	check := func(c scheduler.JobClass) error { return scheduler.CheckClass(c, executors) }
-	if _, problems := checkClasses(set.Classes, check); len(problems) > 0 {
+	_, problems := checkClasses(set.Classes, check)
+	if err := checkGlobal(set.Global); err != nil {
+		problems = append(problems, set.Problems(err)...)
+	}
+	if len(problems) > 0 {
 		return wrongFiles(con, problems)
 	}
 	d := scheduler.Declaration{Origin: scheduler.OriginFile, Jobs: declared(set.Jobs)}

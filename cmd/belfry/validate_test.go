@@ -31,7 +31,10 @@ func TestValidate(t *testing.T) {
 				"[job-local \"c\"]\nschedule = @daily\ncommand = true\non-success = b\n", 1,
 			[]string{":8: on-failure: makes a cycle: b → c → b"},
 		},
-		"twice": {"[job-local \"a\"]\nschedule = @daily\ncommand = true\n[job-local \"a\"]\nschedule = @daily\ncommand = true\n", 1, []string{":4: ", "defined twice"}},
+		"no mail address":   {"[global]\nemail-to = x\n", 1, []string{":2: email-to: must be mail addresses"}},
+		"no webhook":        {"[global]\nmax-runtime = 1h\nslack-webhook = nourl\n", 1, []string{":3: slack-webhook: must be"}},
+		"a relative folder": {"[global]\nsave-folder = logs\n", 1, []string{":2: save-folder: must be an absolute path"}},
+		"twice":             {"[job-local \"a\"]\nschedule = @daily\ncommand = true\n[job-local \"a\"]\nschedule = @daily\ncommand = true\n", 1, []string{":4: ", "defined twice"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "jobs.ini")

@@ -15,6 +15,15 @@ func member[T any, V any](key string, k kind, at func(*T) *V, also ...string) fi
 	}
 }
 
+// told names what the domain calls a field in its errors.
+func told(domain string, f field[*Global]) field[*Global] {
+	f.domain = []string{domain}
+	return f
+}
+
+// DockerFilters is what errors about Global.DockerFilters call it.
+const DockerFilters = "docker.filters"
+
 // dockerPrefix begins the keys of [docker] where they stand in [global] or in JSON.
 const dockerPrefix = "docker-"
 
@@ -28,24 +37,24 @@ var globalFields = []field[*Global]{
 	member("allow-host-jobs-from-labels", yesNo, func(g *Global) *bool { return &g.AllowHostJobsFromLabels }),
 
 	slackURL(),
-	member("slack-channel", text, func(g *Global) *string { return &g.SlackChannel }),
+	told("notify.slack.channel", member("slack-channel", text, func(g *Global) *string { return &g.SlackChannel })),
 	member("slack-only-on-error", yesNo, func(g *Global) *bool { return &g.SlackOnlyOnError }),
 
-	member("smtp-host", text, func(g *Global) *string { return &g.SMTPHost }),
+	told("notify.mail.host", member("smtp-host", text, func(g *Global) *string { return &g.SMTPHost })),
 	globalPort(),
-	member("smtp-user", text, func(g *Global) *string { return &g.SMTPUser }),
+	told("notify.mail.user", member("smtp-user", text, func(g *Global) *string { return &g.SMTPUser })),
 	globalPassword(),
 	member("smtp-tls-skip-verify", yesNo, func(g *Global) *bool { return &g.SMTPTLSSkipVerify }),
-	member("email-to", text, func(g *Global) *string { return &g.EmailTo }),
-	member("email-from", text, func(g *Global) *string { return &g.EmailFrom }),
-	member("email-subject", text, func(g *Global) *string { return &g.EmailSubject }),
+	told("notify.mail.to", member("email-to", text, func(g *Global) *string { return &g.EmailTo })),
+	told("notify.mail.from", member("email-from", text, func(g *Global) *string { return &g.EmailFrom })),
+	told("notify.mail.subject", member("email-subject", text, func(g *Global) *string { return &g.EmailSubject })),
 	member("mail-only-on-error", yesNo, func(g *Global) *bool { return &g.MailOnlyOnError }),
 
-	member("save-folder", text, func(g *Global) *string { return &g.SaveFolder }),
+	told("notify.save.folder", member("save-folder", text, func(g *Global) *string { return &g.SaveFolder })),
 	member("save-only-on-error", yesNo, func(g *Global) *bool { return &g.SaveOnlyOnError }),
 
 	member("docker-host", text, func(g *Global) *string { return &g.DockerHost }),
-	member("docker-filters", list, func(g *Global) *[]string { return &g.DockerFilters }),
+	told(DockerFilters, member("docker-filters", list, func(g *Global) *[]string { return &g.DockerFilters })),
 	member("docker-include-stopped", yesNo, func(g *Global) *bool { return &g.DockerIncludeStopped }),
 	member("docker-events", yesNo, func(g *Global) *bool { return &g.DockerEvents }),
 	member("docker-poll-interval", seconds, func(g *Global) *time.Duration { return &g.DockerPollInterval }),
@@ -85,18 +94,18 @@ func logLevel() field[*Global] {
 func slackURL() field[*Global] {
 	f := member("slack-webhook", text, func(g *Global) *string { return &g.SlackWebhook }, "slack-url")
 	f.json, f.mask, f.unmask = "slackURL", maskWebhook, unmaskWhole
-	return f
+	return told("notify.slack.webhook", f)
 }
 
 func globalPassword() field[*Global] {
 	f := member("smtp-password", text, func(g *Global) *string { return &g.SMTPPassword })
 	f.mask, f.unmask = maskPassword, unmaskWhole
-	return f
+	return told("notify.mail.password", f)
 }
 
 func globalPort() field[*Global] {
 	return field[*Global]{
-		key: "smtp-port", kind: number, max: 65535,
+		key: "smtp-port", kind: number, max: 65535, domain: []string{"notify.mail.port"},
 		get: func(g *Global) any { return int64(g.SMTPPort) },
 		set: func(g *Global, v any) error { g.SMTPPort = int(v.(int64)); return nil },
 	}

@@ -1,13 +1,15 @@
 package jobfile
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"belfry/scheduler"
 )
 
 // Set is what configuration files say, together.
@@ -17,6 +19,8 @@ type Set struct {
 	CORS    CORS
 	Jobs    []Job // as they stand in the files
 	Classes []Class
+
+	where once // the keys of [global] and [docker]
 }
 
 // Load reads files. A name with *, ? or [ is a pattern; one that matches nothing
@@ -107,15 +111,15 @@ func (l *loader) read(file, text string, lookup Lookup) {
 }
 
 func (l *loader) finish() *Set {
-	set := &Set{Files: l.files, Global: DefaultGlobal()}
-	globals, cors := once{}, once{}
+	set := &Set{Files: l.files, Global: DefaultGlobal(), where: once{}}
+	cors := once{}
 	for i := range l.sections {
 		s := &l.sections[i]
 		switch s.kind {
 		case kindGlobal:
-			globals.note(assign(globalFields, &set.Global, s, l.problems), s, l.problems)
+			set.where.note(assign(globalFields, &set.Global, s, l.problems), s, l.problems)
 		case kindDocker:
-			globals.note(assign(inDocker(), &set.Global, s, l.problems), s, l.problems)
+			set.where.note(assign(inDocker(), &set.Global, s, l.problems), s, l.problems)
 		case kindCORS:
 			cors.note(assign(corsFields, &set.CORS, s, l.problems), s, l.problems)
 		}
@@ -155,14 +159,39 @@ func (l *loader) finishClasses(set *Set) {
 	}
 }
 
+// Problems says where in the files what is that the domain refuses about s.Global.
+func (s *Set) Problems(err error) Problems {
+	var e *scheduler.Error
+	if !errors.As(err, &e) || len(e.Fields) == 0 {
+		return Problems{{Message: "[global]: " + err.Error()}}
+	}
+	var all Problems
+	for _, wrong := range e.Fields {
+		if f := s.Global.byDomain(wrong.Field); f != nil {
+			at := s.where[f.key]
+			all.add(at.file, at.line, cmp.Or(at.shown, f.key), "%s", wrong.Message)
+		} else {
+			all.add("", 0, "", "[global]: %s %s", wrong.Field, wrong.Message)
+		}
+	}
+	_ = all.err(s.Files) // which puts them in order
+	return all
+}
+
 // once remembers where keys stand that several sections may have.
-type once map[string]string
+type once map[string]spot
+
+// spot is an entry and its file.
+type spot struct {
+	file string
+	entry
+}
 
 func (o once) note(where map[string]entry, s *section, problems *Problems) {
 	for key, e := range where {
-		if place, again := o[key]; again {
-			problems.add(s.file, e.line, e.shown, "is given twice, first at %s", place)
+		if first, again := o[key]; again {
+			problems.add(s.file, e.line, e.shown, "is given twice, first at %s:%d", first.file, first.line)
 		}
-		o[key] = fmt.Sprintf("%s:%d", s.file, e.line)
+		o[key] = spot{s.file, e}
 	}
 }

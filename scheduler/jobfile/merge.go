@@ -160,12 +160,10 @@ func byDomain(d scheduler.Draft, name string) *field[*draft] {
 // allByDomain finds the rows that make up a field of the domain's errors.
 func allByDomain(d scheduler.Draft, name string) (found []*field[*draft]) {
 	t, _ := TypeOf(d.Executor)
-	name = notifyField(d, name)
+	name = notifyField(d.Notify, name)
 	rows := t.fields()
 	for i := range rows {
-		if slices.ContainsFunc(rows[i].domain, func(known string) bool {
-			return name == known || strings.HasPrefix(name, known+".")
-		}) {
+		if rows[i].means(name) {
 			found = append(found, &rows[i])
 		}
 	}
@@ -173,13 +171,13 @@ func allByDomain(d scheduler.Draft, name string) (found []*field[*draft]) {
 }
 
 // notifyField turns "notify.0.config.webhook" into "notify.slack.webhook".
-func notifyField(d scheduler.Draft, name string) string {
+func notifyField(all []scheduler.Notify, name string) string {
 	rest, ok := strings.CutPrefix(name, "notify.")
 	if !ok {
 		return name
 	}
 	which, member, _ := strings.Cut(rest, ".")
-	for i, n := range d.Notify {
+	for i, n := range all {
 		if which == strconv.Itoa(i) {
 			which = n.Kind
 		}
