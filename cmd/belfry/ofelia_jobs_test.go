@@ -167,6 +167,29 @@ func TestOfeliaMerge(t *testing.T) {
 	}
 }
 
+// TestOfeliaExistingContainer: a job that starts a container which is there needs
+// nothing but its name, whatever the defaults are, and one with an image can become
+// such a job.
+func TestOfeliaExistingContainer(t *testing.T) {
+	t.Parallel()
+	admin := ofeliaServer(t, t.TempDir()).admin(t)
+	admin.want(200, "PATCH", "/api/config/global", object{"defaultUser": "nobody"})
+	admin.want(201, "POST", "/api/jobs", object{"name": "there", "type": "run", "schedule": "@none", "container": "c"})
+	admin.want(201, "POST", "/api/jobs", object{"name": "becomes", "type": "run", "schedule": "@none", "image": "alpine"})
+	admin.want(200, "PUT", "/api/job/becomes", object{"image": "", "container": "c"})
+	for _, name := range []string{"there", "becomes"} {
+		job := admin.want(200, "GET", jobPath(name), nil).object()
+		if job["container"] != "c" || job["image"] != "" || job["user"] != "" {
+			t.Errorf("%s: %v", name, job)
+		}
+		admin.want(200, "PUT", jobPath(name), job) // as it was shown
+	}
+	refused := admin.refused(400, "VALIDATION_ERROR", "POST", "/api/jobs", object{"name": "x", "type": "run", "schedule": "@none", "container": "c", "pull": "never"})
+	if !strings.Contains(refused, `"pull":"has no use with container`) {
+		t.Errorf("a pull beside a container: %s", refused)
+	}
+}
+
 // codeOf is INVALID_SCHEDULE when nothing but the schedule is wrong.
 func (o *asker) codeOf(body object) string {
 	if _, ok := body["schedule"]; ok {

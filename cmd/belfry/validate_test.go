@@ -24,8 +24,10 @@ func TestValidate(t *testing.T) {
 		"text": {"[job-local \"a\"]\nschedul = @daily\ncommand = true ; no\n", 1, []string{
 			`:2: schedul: is not a key of job-local (did you mean "schedule"?)`, ":3: command: the ; may begin a comment",
 		}},
-		"schedule": {"[job-local \"a\"]\ncommand = true\nschedule = 61 * * * *\n", 1, []string{":3: schedule: ", "61"}},
-		"executor": {"[job-run \"a\"]\nschedule = @daily\nimage = UPPER CASE\n", 1, []string{":3: image: "}},
+		"schedule":            {"[job-local \"a\"]\ncommand = true\nschedule = 61 * * * *\n", 1, []string{":3: schedule: ", "61"}},
+		"a stopped container": {"[global]\ndefault-user = u\n[job-run \"a\"]\nschedule = @daily\ncontainer = c\n", 0, []string{"valid"}},
+		"a container's own":   {"[job-run \"a\"]\nschedule = @daily\ncontainer = c\npull = never\n", 1, []string{":4: pull: has no use with container"}},
+		"executor":            {"[job-run \"a\"]\nschedule = @daily\nimage = UPPER CASE\n", 1, []string{":3: image: "}},
 		"cycle": {
 			"[job-local \"a\"]\nschedule = @daily\ncommand = true\ndepends-on = b\n[job-local \"b\"]\nschedule = @daily\ncommand = true\non-failure = c\n" +
 				"[job-local \"c\"]\nschedule = @daily\ncommand = true\non-success = b\n", 1,

@@ -125,7 +125,11 @@ func (m *merging) merge(t Type) {
 	for _, key := range readOnly {
 		delete(m.given, key)
 	}
+	before := get(m.draft.config, "container", "")
 	mergeAll(t.fields(), m.draft, m.given, m.complain)
+	if before == "" { // what a job that has one says, somebody has said
+		m.draft.leaveToContainer(t, func(key string) bool { _, ok := m.given[key]; return ok })
+	}
 	m.draft.close()
 }
 

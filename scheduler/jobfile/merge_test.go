@@ -197,6 +197,61 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+// A job that starts an existing container has none of the defaults that the
+// container decides; what was given stays, for the executor to refuse.
+func TestDefaultsOfAnExistingContainer(t *testing.T) {
+	g := DefaultGlobal()
+	g.DefaultUser = "nobody"
+	create := func(more string) scheduler.Draft {
+		t.Helper()
+		d, err := Create(object1(t, `{"name":"x","type":"run","schedule":"@none",`+more+`}`), &g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	put := func(more string) scheduler.Draft {
+		t.Helper()
+		d := create(`"image":"alpine"`)
+		if err := Merge(&d, object1(t, more)); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	label := func(more map[string]string) scheduler.Draft {
+		t.Helper()
+		all := map[string]string{"ofelia.enabled": "true", "ofelia.job-run.x.schedule": "@none"}
+		for key, v := range more {
+			all["ofelia.job-run.x."+key] = v
+		}
+		jobs, problems := Labels([]Container{{Name: "box", Labels: all}}, &g)
+		if len(problems) > 0 || len(jobs) != 1 {
+			t.Fatal(problems)
+		}
+		return jobs[0].Draft
+	}
+	const section = "[global]\ndefault-user = nobody\n[job-run \"x\"]\nschedule = @none\n"
+	for name, tt := range map[string]struct {
+		d    scheduler.Draft
+		want string
+	}{
+		"JSON":         {create(`"container":"c"`), `{"container":"c","delete":true,"stop_timeout":"10s"}`},
+		"JSON, given":  {create(`"container":"c","pull":"always","user":"u"`), `{"container":"c","delete":true,"pull":"always","stop_timeout":"10s","user":"u"}`},
+		"JSON, both":   {create(`"container":"c","image":"i"`), `{"container":"c","delete":true,"image":"i","pull":"always","stop_timeout":"10s","user":"nobody"}`},
+		"PUT":          {put(`{"image":"","container":"c"}`), `{"container":"c","delete":true,"stop_timeout":"10s"}`},
+		"PUT, given":   {put(`{"image":"","container":"c","pull":"never"}`), `{"container":"c","delete":true,"pull":"never","stop_timeout":"10s"}`},
+		"PUT of else":  {put(`{"hostname":"h"}`), `{"delete":true,"hostname":"h","image":"alpine","pull":"always","stop_timeout":"10s","user":"nobody"}`},
+		"INI":          {mustParse(t, section+"container = c\n").Jobs[0].Draft, `{"container":"c","delete":true,"stop_timeout":"10s"}`},
+		"INI, given":   {mustParse(t, section+"container = c\nuser = u\n").Jobs[0].Draft, `{"container":"c","delete":true,"stop_timeout":"10s","user":"u"}`},
+		"label":        {label(map[string]string{"container": "c"}), `{"container":"c","delete":true,"stop_timeout":"10s"}`},
+		"label, given": {label(map[string]string{"container": "c", "pull": "never"}), `{"container":"c","delete":true,"pull":"never","stop_timeout":"10s"}`},
+	} {
+		if got := string(tt.d.Config); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}
+
 func TestSecretsOfHTTPJobs(t *testing.T) {
 	request := func() scheduler.Draft {
 		return scheduler.Draft{Executor: "http", Config: json.RawMessage(`{"headers":{"Accept":"*/*","Authorization":"Bearer abc"},"url":"https://u:p:w@host:1/a?b=c@d"}`)}

@@ -27,6 +27,7 @@ func readJob(s *section, g *Global, problems *Problems) Job {
 	j.Name = s.name
 	d := open(&j.Draft)
 	j.where = assign(t.fields(), d, s, problems)
+	d.leaveToContainer(t, func(key string) bool { _, ok := j.where[key]; return ok })
 	d.close()
 	if _, ok := j.where["schedule"]; !ok {
 		problems.add(s.file, s.line, "schedule", "is required for %s %q; @triggered is for jobs that only others or people start", s.title(), s.name)
