@@ -236,6 +236,36 @@ func TestOfeliaGlobal(t *testing.T) {
 	check(s.admin(t))
 }
 
+// TestOfeliaAddresses: the server's and the engine's addresses that were set through
+// the API hold from the next start on, unless flags say something else.
+func TestOfeliaAddresses(t *testing.T) {
+	t.Parallel()
+	f := newINI(t, "[global]\nweb-address = 127.0.0.3:0\n")
+	for name, config := range map[string][]string{"without files": nil, "before a file's": {"--config", f.path}} {
+		data := t.TempDir()
+		s := ofeliaServer(t, data, config...)
+		s.admin(t).want(200, "PATCH", "/api/config/global", object{"webAddress": "127.0.0.2:0", "dockerHost": "off"})
+		s.terminate()
+		s = ofeliaServer(t, data, append(config, "--listen=", "--docker=")...)
+		if !strings.HasPrefix(s.url, "http://127.0.0.2:") {
+			t.Errorf("%s: it listens on %s", name, s.url)
+		}
+		if got := s.nobody(t).want(200, "GET", "/health/readiness", nil).object(); got["docker"] != "disabled" {
+			t.Errorf("%s: the engine is %v", name, got["docker"])
+		}
+		s.terminate()
+		if s = ofeliaServer(t, data, config...); !strings.HasPrefix(s.url, "http://127.0.0.1:") {
+			t.Errorf("%s: with --listen it listens on %s", name, s.url)
+		}
+		s.admin(t).want(200, "PATCH", "/api/config/global", object{"webAddress": "0.0.0.0:0"})
+		s.terminate()
+		out, err := command(t, append([]string{"serve", "--data", data, "--auth", "none"}, config...)...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "--auth none lets everybody who reaches 0.0.0.0:0 (web-address") {
+			t.Errorf("%s: open to everybody: %v\n%s", name, err, out)
+		}
+	}
+}
+
 // TestOfeliaSecrets: no answer, no audit row and no line of the log has one.
 func TestOfeliaSecrets(t *testing.T) {
 	t.Parallel()
