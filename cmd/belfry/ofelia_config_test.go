@@ -131,7 +131,10 @@ url = http://127.0.0.1:9/
 		"[job-local \"a\"]\nschedule = @daily\ncommand = ${NOT_SET_ANYWHERE}\n":                  f.path + ":3",
 		"[job-local \"a\"]\nschedule = @none\ncommand = x\n[job-local \"a\"]\nschedule=@daily\n": f.path + ":4",
 		"[global]\nslack-webhook = nourl\n[job-local \"a\"]\nschedule = @none\ncommand = x\n":    f.path + ":2\":\"slack-webhook: must be",
-		"[global]\n\nemail-to = x\n[job-local \"a\"]\nschedule = @none\ncommand = x\n":           f.path + ":3\":\"email-to: must be",
+		"[cors]\nallowed-origins = notanorigin\n":                                                f.path + ":2",
+		"[docker]\nfilters = x\n":         f.path + ":2",
+		"[global]\nweb-address = :::::\n": f.path + ":2",
+		"[global]\n\nemail-to = x\n[job-local \"a\"]\nschedule = @none\ncommand = x\n": f.path + ":3\":\"email-to: must be",
 	} {
 		f.write(wrong)
 		if got := admin.refused(400, "VALIDATION_ERROR", "POST", "/api/scheduler/reload", nil); !strings.Contains(got, says) {
@@ -211,10 +214,13 @@ func TestOfeliaGlobal(t *testing.T) {
 	for _, wrong := range []object{{"dockerPollInterval": 90, "nonsense": true}, {"logLevel": "loud", "dockerPollInterval": 90}, {"smtpPort": 99999999}, {"dockerEvents": "yes please"}} {
 		admin.refused(400, "VALIDATION_ERROR", "PATCH", "/api/config/global", wrong)
 	}
-	for key, wrong := range map[string]string{"emailTo": "x", "slackURL": "x", "saveFolder": "logs", "emailFrom": "x y"} {
+	for key, wrong := range map[string]string{"emailTo": "x", "slackURL": "x", "saveFolder": "logs", "webAddress": ":::::", "dockerHost": "nonsense", "emailFrom": "x y"} {
 		if said := admin.refused(400, "VALIDATION_ERROR", "PATCH", "/api/config/global", object{key: wrong}); !strings.Contains(said, `"fields":{"`+key+`":"`) {
 			t.Errorf("a wrong %s is refused with %s", key, said)
 		}
+	}
+	if said := admin.refused(400, "VALIDATION_ERROR", "PATCH", "/api/config/global", object{"dockerFilters": []string{"x"}}); !strings.Contains(said, `"dockerFilters":`) {
+		t.Errorf("a wrong filter is refused with %s", said)
 	}
 	check := func(admin *asker) {
 		t.Helper()

@@ -29,6 +29,9 @@ func (c *validateCmd) Run(con *console) error {
 	if err != nil {
 		return wrongFiles(con, err)
 	}
+	if none := jobfile.Unmatched(c.Config); len(none) > 0 { // fine for a server, whose files may come later
+		return wrongFiles(con, none)
+	}
 	executors, err := checkers()
 	if err != nil {
 		return err

@@ -2,6 +2,9 @@ package jobfile
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -31,7 +34,7 @@ const dockerPrefix = "docker-"
 // also stand in [docker], there without the prefix.
 var globalFields = []field[*Global]{
 	logLevel(),
-	member("web-address", text, func(g *Global) *string { return &g.WebAddress }),
+	checked(webAddress, member("web-address", text, func(g *Global) *string { return &g.WebAddress })),
 	member("max-runtime", duration, func(g *Global) *time.Duration { return &g.MaxRuntime }),
 	member("default-user", text, func(g *Global) *string { return &g.DefaultUser }),
 	member("allow-host-jobs-from-labels", yesNo, func(g *Global) *bool { return &g.AllowHostJobsFromLabels }),
@@ -53,7 +56,7 @@ var globalFields = []field[*Global]{
 	told("notify.save.folder", member("save-folder", text, func(g *Global) *string { return &g.SaveFolder })),
 	member("save-only-on-error", yesNo, func(g *Global) *bool { return &g.SaveOnlyOnError }),
 
-	member("docker-host", text, func(g *Global) *string { return &g.DockerHost }),
+	dockerHost(),
 	told(DockerFilters, member("docker-filters", list, func(g *Global) *[]string { return &g.DockerFilters })),
 	member("docker-include-stopped", yesNo, func(g *Global) *bool { return &g.DockerIncludeStopped }),
 	member("docker-events", yesNo, func(g *Global) *bool { return &g.DockerEvents }),
@@ -113,11 +116,58 @@ func globalPort() field[*Global] {
 
 // corsFields is the table of [cors].
 var corsFields = []field[*CORS]{
-	oneEach(member("allowed-origins", list, func(c *CORS) *[]string { return &c.AllowedOrigins })),
+	oneEach(checked(origins, member("allowed-origins", list, func(c *CORS) *[]string { return &c.AllowedOrigins }))),
 	oneEach(member("allowed-methods", list, func(c *CORS) *[]string { return &c.AllowedMethods })),
 	oneEach(member("allowed-headers", list, func(c *CORS) *[]string { return &c.AllowedHeaders })),
 	member("max-age", seconds, func(c *CORS) *time.Duration { return &c.MaxAge }),
 	member("allow-credentials", yesNo, func(c *CORS) *bool { return &c.AllowCredentials }),
+}
+
+// checked refuses values that check complains about.
+func checked[T, V any](check func(V) error, f field[*T]) field[*T] {
+	set := f.set
+	f.set = func(t *T, v any) error {
+		if err := check(v.(V)); err != nil {
+			return err
+		}
+		return set(t, v)
+	}
+	return f
+}
+
+func webAddress(s string) error {
+	if s == "" {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err == nil && port != "" {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil || port == "" {
+		return errors.New("must be an address with a port, like 127.0.0.1:8080 or :8080")
+	}
+	return nil
+}
+
+func dockerHost() field[*Global] {
+	return checked(func(s string) error {
+		scheme, rest, _ := strings.Cut(s, "://")
+		if s != "" && s != "off" && (scheme == "" || rest == "") {
+			return errors.New("must be the address of an engine, like unix:///var/run/docker.sock or tcp://host:2376, or off")
+		}
+		return nil
+	}, member("docker-host", text, func(g *Global) *string { return &g.DockerHost }))
+}
+
+// origins refuses what no browser ever sends as the origin of a page.
+func origins(all []string) error {
+	for _, o := range all {
+		u, err := url.Parse(o)
+		if o != "*" && o != "null" && (err != nil || u.Host == "" || !strings.EqualFold(u.Scheme+"://"+u.Host, o)) {
+			return fmt.Errorf("%q is not an origin; use scheme://host or scheme://host:port without a path, or *", cut(o))
+		}
+	}
+	return nil
 }
 
 // oneEach refuses several values on one line, which would quietly be one that

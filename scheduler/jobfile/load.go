@@ -77,6 +77,16 @@ func expand(names []string, problems *Problems) (all []string) {
 	return all
 }
 
+// Unmatched says which patterns match no file.
+func Unmatched(names []string) (problems Problems) {
+	for _, name := range names {
+		if len(expand([]string{name}, &problems)) == 0 {
+			problems.add(name, 0, "", "matches no file")
+		}
+	}
+	return problems
+}
+
 // reason is why a file cannot be read, without its name.
 func reason(err error) string {
 	var path *fs.PathError
