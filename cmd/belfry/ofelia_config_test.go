@@ -284,7 +284,7 @@ smtp-user = belfry
 smtp-password = `+secret+`
 [job-http "call"]
 schedule = @manual
-url = http://user:`+secret+`@127.0.0.1:9/
+url = http://user:`+secret+`@127.0.0.1:9/?api_key=`+secret+`&x=1
 header = Authorization: Bearer `+secret+`
 `)
 	s := ofeliaServer(t, t.TempDir(), "--config", f.path, "--log-level", "debug")
@@ -301,9 +301,14 @@ header = Authorization: Bearer `+secret+`
 	})
 	ask(200, "PUT", "/api/job/own", object{"smtpPassword": secret + "2"})
 	ask(200, "PATCH", "/api/config/global", object{"smtpPassword": secret + "3", "slackURL": "https://hooks.slack.com/services/" + secret + "4"})
+	ask(200, "PATCH", "/api/config/global", object{"dockerHost": "tcp://user:" + secret + "@10.0.0.9:2376"})
+	admin.want(201, "POST", "/api/jobs", object{"name": "hook", "type": "http", "schedule": "@manual", "url": "http://127.0.0.1:9/a?token=" + secret})
+	ask(200, "PUT", "/api/job/hook", object{"url": "http://127.0.0.1:9/b?token=******"})
+	said = append(said, admin.ended(admin.start("hook", nil)).reason())
+	ask(400, "PUT", "/api/job/hook", object{"url": "http://127.0.0.1:10/b?token=******"})
 	ask(400, "PATCH", "/api/config/global", object{"smtpPassword": secret, "nonsense": secret})
 	ask(400, "PUT", "/api/job/own", object{"slackWebhook": "ftp://" + secret})
-	for _, path := range []string{"/api/config", "/api/jobs", "/api/job/own", "/api/job/call"} {
+	for _, path := range []string{"/api/config", "/api/jobs", "/api/job/own", "/api/job/call", "/api/job/hook", "/settings/system"} {
 		ask(200, "GET", path, nil)
 	}
 	id := admin.start("call", nil)

@@ -150,13 +150,15 @@ func webAddress(s string) error {
 }
 
 func dockerHost() field[*Global] {
-	return checked(func(s string) error {
+	f := checked(func(s string) error {
 		scheme, rest, _ := strings.Cut(s, "://")
 		if s != "" && s != "off" && (scheme == "" || rest == "") {
 			return errors.New("must be the address of an engine, like unix:///var/run/docker.sock or tcp://host:2376, or off")
 		}
 		return nil
 	}, member("docker-host", text, func(g *Global) *string { return &g.DockerHost }))
+	f.mask, f.unmask = maskURL, unmaskURL
+	return f
 }
 
 // origins refuses what no browser ever sends as the origin of a page.

@@ -280,6 +280,38 @@ func TestSecretsOfHTTPJobs(t *testing.T) {
 	}
 }
 
+func TestSecretsInTheQueryOfHTTPJobs(t *testing.T) {
+	request := func() scheduler.Draft {
+		return scheduler.Draft{Executor: "http", Config: json.RawMessage(`{"url":"https://host/a?api_key=one&page=2&Token=two&token=three&key=#sig=x"}`)}
+	}
+	if got := JSON(request())["url"]; got != "https://host/a?api_key=******&page=2&Token=******&token=******&key=#sig=x" {
+		t.Error(got)
+	}
+	for given, want := range map[string]string{
+		"https://host/b?token=******&api_key=******": "https://host/b?token=three&api_key=one",
+		"https://host/a?Token=******&token=******":   "https://host/a?Token=two&token=three",
+		"https://host/a?api_key=new&token=******":    "https://host/a?api_key=new&token=three",
+		"https://host/a?token=******&token=******":   "",
+		"https://host/a?other_token=******":          "",
+		"https://evil/a?token=******":                "",
+		"http://host/a?token=******":                 "",
+		"https://host:8443/a?token=******":           "",
+		"https://host.evil/a?token=******":           "",
+		"https://u:p@host/a?token=******":            "",
+		"https://evil/a?token=mine":                  "https://evil/a?token=mine",
+	} {
+		d := request()
+		err := Merge(&d, map[string]json.RawMessage{"url": encode(given)})
+		if want == "" && err == nil || want != "" && (err != nil || get(readObject(d.Config), "url", "") != want) {
+			t.Errorf("%s: %v %s", given, err, d.Config)
+		}
+	}
+	both := scheduler.Draft{Executor: "http", Config: json.RawMessage(`{"url":"https://u:p@host/a?key=k"}`)}
+	if err := Merge(&both, object1(t, `{"url":"https://u:******@host/b?key=******"}`)); err != nil || get(readObject(both.Config), "url", "") != "https://u:p@host/b?key=k" {
+		t.Errorf("%v %s", err, both.Config)
+	}
+}
+
 func TestUnknownExecutors(t *testing.T) {
 	d := scheduler.Draft{Name: "x", Executor: "other", Config: json.RawMessage(`{"a":1}`)}
 	if shown := JSON(d); shown["type"] != "other" || shown["schedule"] != "@triggered" || shown["command"] != nil {
