@@ -130,8 +130,11 @@ func (c *configuration) Reload(ctx context.Context, by scheduler.Principal) (sch
 func (c *configuration) reload(ctx context.Context, by scheduler.Principal) (done scheduler.Applied, err error) {
 	next := &inForce{loaded: time.Now()}
 	set := &jobfile.Set{Global: jobfile.DefaultGlobal()}
+	if next.changed, err = changedGlobal(ctx, c.store, c.log); err != nil {
+		return done, err
+	}
 	if len(c.files) > 0 {
-		if set, err = jobfile.Load(c.files, os.LookupEnv); err != nil {
+		if set, err = jobfile.Load(c.files, os.LookupEnv, next.changed); err != nil {
 			return done, invalidFiles(err)
 		}
 	}
@@ -143,9 +146,6 @@ func (c *configuration) reload(ctx context.Context, by scheduler.Principal) (don
 		return done, invalidFiles(problems)
 	}
 	next.set, next.global = *set, set.Global
-	if next.changed, err = changedGlobal(ctx, c.store, c.log); err != nil {
-		return done, err
-	}
 	if err := next.global.Merge(next.changed); err != nil {
 		return done, err
 	}

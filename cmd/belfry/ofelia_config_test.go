@@ -242,6 +242,28 @@ func TestOfeliaGlobal(t *testing.T) {
 	check(s.admin(t))
 }
 
+// TestOfeliaGlobalReachesJobs: what jobs take from [global] is what was changed
+// through the API, for jobs of files from the next reading on.
+func TestOfeliaGlobalReachesJobs(t *testing.T) {
+	t.Parallel()
+	f := newINI(t, "[global]\nmax-runtime = 2h\n[job-local \"file\"]\nschedule = @none\ncommand = true\n")
+	admin := ofeliaServer(t, t.TempDir(), "--config", f.path).admin(t)
+	limits := func() (all []any) {
+		for _, name := range []string{"file", "before", "after"} {
+			all = append(all, admin.do("GET", jobPath(name), nil).object()["maxRuntime"])
+		}
+		return all
+	}
+	admin.create("before", "@none", "true", nil)
+	admin.want(200, "PATCH", "/api/config/global", object{"maxRuntime": "1h"})
+	admin.create("after", "@none", "true", nil)
+	admin.want(200, "POST", "/api/scheduler/reload", nil)
+	const hour = 3_600_000_000_000
+	if got, want := text(limits()), text([]any{hour, 2 * hour, hour}); got != want {
+		t.Errorf("of the file, made before and made after: %s, want %s", got, want)
+	}
+}
+
 // TestOfeliaAddresses: the server's and the engine's addresses that were set through
 // the API hold from the next start on, unless flags say something else.
 func TestOfeliaAddresses(t *testing.T) {

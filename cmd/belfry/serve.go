@@ -104,7 +104,7 @@ func (c *serveCmd) address() string { return cmp.Or(c.Listen, c.webAddress, "127
 func (c *serveCmd) readAddresses(ctx context.Context, store scheduler.Store, log *slog.Logger) error {
 	g := jobfile.DefaultGlobal()
 	if len(c.Config) > 0 {
-		set, err := jobfile.Load(c.Config, os.LookupEnv)
+		set, err := jobfile.Load(c.Config, os.LookupEnv, nil)
 		if err != nil {
 			return err
 		}

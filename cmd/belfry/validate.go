@@ -25,7 +25,7 @@ type validateCmd struct {
 // with 1; or how many jobs they define. Whether jobs that these depend on are made
 // elsewhere is known to a server only: those are named as a warning.
 func (c *validateCmd) Run(con *console) error {
-	set, err := jobfile.Load(c.Config, os.LookupEnv)
+	set, err := jobfile.Load(c.Config, os.LookupEnv, nil)
 	if err != nil {
 		return wrongFiles(con, err)
 	}

@@ -136,7 +136,7 @@ func FuzzParse(f *testing.F) {
 func TestExamples(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.ini")
 	for _, name := range files {
-		set, err := Load([]string{name}, env)
+		set, err := Load([]string{name}, env, nil)
 		if err != nil {
 			t.Errorf("%v", err)
 			continue

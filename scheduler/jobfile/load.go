@@ -2,6 +2,7 @@ package jobfile
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -26,9 +27,11 @@ type Set struct {
 // Load reads files. A name with *, ? or [ is a pattern; one that matches nothing
 // is fine, while any other name has to exist. Matches are read in the order of
 // their names, and no file twice. The files are one configuration: a job, or a key
-// of [global], that two of them have is refused. lookup answers ${VAR}. An error is
-// Problems, all there are, and nothing of the files is to be used then.
-func Load(files []string, lookup Lookup) (*Set, error) {
+// of [global], that two of them have is refused. lookup answers ${VAR}. changed are
+// values of [global] by their JSON keys that come before the files' where jobs take
+// defaults from it; Set.Global is the files' alone. An error is Problems, all there
+// are, and nothing of the files is to be used then.
+func Load(files []string, lookup Lookup, changed map[string]json.RawMessage) (*Set, error) {
 	var problems Problems
 	l := loader{problems: &problems}
 	for _, name := range expand(files, &problems) {
@@ -39,7 +42,7 @@ func Load(files []string, lookup Lookup) (*Set, error) {
 		}
 		l.read(name, string(text), lookup)
 	}
-	set := l.finish()
+	set := l.finish(changed)
 	if err := problems.err(set.Files); err != nil {
 		return nil, err
 	}
@@ -51,7 +54,7 @@ func Parse(file, text string, lookup Lookup) (*Set, error) {
 	var problems Problems
 	l := loader{problems: &problems}
 	l.read(file, text, lookup)
-	set := l.finish()
+	set := l.finish(nil)
 	if err := problems.err(set.Files); err != nil {
 		return nil, err
 	}
@@ -120,7 +123,7 @@ func (l *loader) read(file, text string, lookup Lookup) {
 	}
 }
 
-func (l *loader) finish() *Set {
+func (l *loader) finish(changed map[string]json.RawMessage) *Set {
 	set := &Set{Files: l.files, Global: DefaultGlobal(), where: once{}}
 	cors := once{}
 	for i := range l.sections {
@@ -135,13 +138,17 @@ func (l *loader) finish() *Set {
 		}
 	}
 	l.finishClasses(set)
+	defaults := set.Global
+	if err := defaults.Merge(changed); err != nil {
+		*l.problems = append(*l.problems, Problem{Message: err.Error()})
+	}
 	first := map[string]string{}
 	for i := range l.sections {
 		s := &l.sections[i]
 		if !slices.Contains(Types, Type(s.kind)) {
 			continue
 		}
-		j := readJob(s, &set.Global, l.problems)
+		j := readJob(s, &defaults, l.problems)
 		if place, again := first[j.Name]; again {
 			l.problems.add(s.file, s.line, "", "the job %q is defined twice, first at %s", j.Name, place)
 			continue
