@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -164,6 +165,41 @@ func TestOfeliaMerge(t *testing.T) {
 	}
 	if got := admin.refused(400, "VALIDATION_ERROR", "PUT", "/api/job/nightly", object{"name": strings.Repeat("x", 129)}); !strings.Contains(got, "128") {
 		t.Errorf("a name that is too long: %s", got)
+	}
+}
+
+// TestOfeliaAllThatIsWrong: one answer has everything that is wrong with a job, so that
+// INVALID_SCHEDULE means that nothing else is.
+func TestOfeliaAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	admin := ofeliaServer(t, t.TempDir()).admin(t)
+	admin.create("stored", "@none", "true", nil)
+	for _, c := range []struct {
+		method, path, code string
+		body               object
+		fields             string
+	}{
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"name": "", "schedule": "bad", "type": "local", "command": "x"}, "name schedule"},
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"name": "a", "schedule": "@none", "type": "local", "maxRetries": -1}, "command maxRetries"},
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"name": "a", "type": "run", "nonsense": 1}, "image nonsense schedule"},
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"name": "a", "schedule": "@none", "type": "local", "command": 5, "emailTo": "x"}, "command emailTo"},
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"type": "nonsense"}, "type"},
+		{"POST", "/api/jobs", "INVALID_SCHEDULE", object{"name": "a", "schedule": "bad", "type": "local", "command": "x"}, "schedule"},
+		{"PUT", "/api/job/stored", "VALIDATION_ERROR", object{"schedule": "bad", "name": ""}, "name schedule"},
+		{"PUT", "/api/job/stored", "VALIDATION_ERROR", object{"maxRetries": -1, "slackWebhook": "nourl"}, "maxRetries slackWebhook"},
+		{"PUT", "/api/job/stored", "INVALID_SCHEDULE", object{"schedule": "bad", "name": "other"}, "schedule"},
+	} {
+		answer := admin.do(c.method, c.path, c.body)
+		answer.refusal(400, c.code)
+		var wrong struct {
+			Error struct {
+				Details struct{ Fields map[string]string }
+			}
+		}
+		answer.into(&wrong)
+		if got := strings.Join(slices.Sorted(maps.Keys(wrong.Error.Details.Fields)), " "); got != c.fields {
+			t.Errorf("%s %v: %s is wrong, want %s", c.method, c.body, got, c.fields)
+		}
 	}
 }
 

@@ -254,7 +254,7 @@ func otherwise(j scheduler.Job, in runRequest) (json.RawMessage, error) {
 		given["environment"], _ = json.Marshal(append(otherVariables(j, *in.Environment), *in.Environment...))
 	}
 	d := j.Draft
-	if err := jobfile.Merge(&d, given); err != nil {
+	if err := jobfile.Merge(&d, given, nil); err != nil {
 		return nil, err
 	}
 	return changes(j.Config, d.Config)

@@ -124,7 +124,7 @@ func FuzzParse(f *testing.F) {
 			if err := json.Unmarshal(encode(JSON(d)), &back); err != nil {
 				t.Fatal(err)
 			}
-			if err := Merge(&d, back); err != nil || !cmp.Equal(d, j.Draft) {
+			if err := Merge(&d, back, nil); err != nil || !cmp.Equal(d, j.Draft) {
 				t.Errorf("changed by its own JSON: %v\n%s", err, cmp.Diff(j.Draft, d))
 			}
 		}

@@ -40,7 +40,7 @@ func TestMergeOfWhatWasShownChangesNothing(t *testing.T) {
 	if err := json.Unmarshal(encode(shown), &back); err != nil {
 		t.Fatal(err)
 	}
-	if err := Merge(&d, back); err != nil {
+	if err := Merge(&d, back, nil); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, d); diff != "" {
@@ -107,7 +107,7 @@ func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
 		got, want, untouched := stored(), stored(), stored()
 		base := got
 		tt.change(&want)
-		if err := Merge(&got, object1(t, tt.given)); err != nil {
+		if err := Merge(&got, object1(t, tt.given), nil); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -124,7 +124,7 @@ func TestMergeKeepsAScriptsShell(t *testing.T) {
 	if got := JSON(d)["command"]; got != "a | b" {
 		t.Error(got)
 	}
-	if err := Merge(&d, object1(t, `{"command":"a | c"}`)); err != nil || string(d.Config) != `{"command":"a | c","shell":"/bin/bash"}` {
+	if err := Merge(&d, object1(t, `{"command":"a | c"}`), nil); err != nil || string(d.Config) != `{"command":"a | c","shell":"/bin/bash"}` {
 		t.Errorf("%v %s", err, d.Config)
 	}
 }
@@ -150,7 +150,7 @@ func TestMergeRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		d := stored()
-		err := Merge(&d, object1(t, tt.given))
+		err := Merge(&d, object1(t, tt.given), nil)
 		var e *scheduler.Error
 		if !errors.As(err, &e) || e.Code != scheduler.CodeInvalid || len(e.Fields) != 1 || e.Fields[0].Field != tt.field || !strings.HasPrefix(e.Fields[0].Message, tt.message) {
 			t.Errorf("%s: %v", tt.given, err)
@@ -164,7 +164,7 @@ func TestMergeRefuses(t *testing.T) {
 func TestCreate(t *testing.T) {
 	g := DefaultGlobal()
 	g.DefaultUser = "nobody"
-	d, err := Create(object1(t, `{"name":"cleanup","type":"run","schedule":"0 2 * * *","image":"alpine:latest","command":"cleanup.sh","pull":false,"retryDelayMs":90000}`), &g)
+	d, err := Create(object1(t, `{"name":"cleanup","type":"run","schedule":"0 2 * * *","image":"alpine:latest","command":"cleanup.sh","pull":false,"retryDelayMs":90000}`), &g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestCreate(t *testing.T) {
 		`{}`: "type", `{"type":"exe"}`: "type", `{"type":"local"}`: "name schedule", `{"type":7}`: "type",
 		`{"type":"http","name":"x","schedule":"@daily","command":"x","expectCode":true}`: "expectCode command",
 	} {
-		_, err := Create(object1(t, given), &g)
+		_, err := Create(object1(t, given), &g, nil)
 		var e *scheduler.Error
 		var fields []string
 		if errors.As(err, &e) {
@@ -192,7 +192,7 @@ func TestCreate(t *testing.T) {
 			t.Errorf("%s: %v", given, err)
 		}
 	}
-	if d, err := Create(object1(t, `{"type":"service-run","name":"x","schedule":"@none"}`), &g); err != nil || d.Executor != "docker-service" || JSON(d)["schedule"] != "@triggered" || JSON(d)["type"] != "service" {
+	if d, err := Create(object1(t, `{"type":"service-run","name":"x","schedule":"@none"}`), &g, nil); err != nil || d.Executor != "docker-service" || JSON(d)["schedule"] != "@triggered" || JSON(d)["type"] != "service" {
 		t.Error(err)
 	}
 }
@@ -204,7 +204,7 @@ func TestDefaultsOfAnExistingContainer(t *testing.T) {
 	g.DefaultUser = "nobody"
 	create := func(more string) scheduler.Draft {
 		t.Helper()
-		d, err := Create(object1(t, `{"name":"x","type":"run","schedule":"@none",`+more+`}`), &g)
+		d, err := Create(object1(t, `{"name":"x","type":"run","schedule":"@none",`+more+`}`), &g, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +213,7 @@ func TestDefaultsOfAnExistingContainer(t *testing.T) {
 	put := func(more string) scheduler.Draft {
 		t.Helper()
 		d := create(`"image":"alpine"`)
-		if err := Merge(&d, object1(t, more)); err != nil {
+		if err := Merge(&d, object1(t, more), nil); err != nil {
 			t.Fatal(err)
 		}
 		return d
@@ -273,7 +273,7 @@ func TestSecretsOfHTTPJobs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		d := request()
-		err := Merge(&d, object1(t, tt.given))
+		err := Merge(&d, object1(t, tt.given), nil)
 		if (err != nil) != (tt.want == "") || err == nil && string(d.Config) != tt.want {
 			t.Errorf("%s: %v %s", tt.given, err, d.Config)
 		}
@@ -301,13 +301,13 @@ func TestSecretsInTheQueryOfHTTPJobs(t *testing.T) {
 		"https://evil/a?token=mine":                  "https://evil/a?token=mine",
 	} {
 		d := request()
-		err := Merge(&d, map[string]json.RawMessage{"url": encode(given)})
+		err := Merge(&d, map[string]json.RawMessage{"url": encode(given)}, nil)
 		if want == "" && err == nil || want != "" && (err != nil || get(readObject(d.Config), "url", "") != want) {
 			t.Errorf("%s: %v %s", given, err, d.Config)
 		}
 	}
 	both := scheduler.Draft{Executor: "http", Config: json.RawMessage(`{"url":"https://u:p@host/a?key=k"}`)}
-	if err := Merge(&both, object1(t, `{"url":"https://u:******@host/b?key=******"}`)); err != nil || get(readObject(both.Config), "url", "") != "https://u:p@host/b?key=k" {
+	if err := Merge(&both, object1(t, `{"url":"https://u:******@host/b?key=******"}`), nil); err != nil || get(readObject(both.Config), "url", "") != "https://u:p@host/b?key=k" {
 		t.Errorf("%v %s", err, both.Config)
 	}
 }
@@ -317,7 +317,7 @@ func TestUnknownExecutors(t *testing.T) {
 	if shown := JSON(d); shown["type"] != "other" || shown["schedule"] != "@triggered" || shown["command"] != nil {
 		t.Error(shown)
 	}
-	if err := Merge(&d, object1(t, `{"type":"other","maxRetries":2}`)); err != nil || d.Retries != 2 || string(d.Config) != `{"a":1}` {
+	if err := Merge(&d, object1(t, `{"type":"other","maxRetries":2}`), nil); err != nil || d.Retries != 2 || string(d.Config) != `{"a":1}` {
 		t.Error(err)
 	}
 }
@@ -354,7 +354,7 @@ func TestSchedules(t *testing.T) {
 		"0 0 L * *", "0 0 15W * *", "0 0 LW * *", "0 0 * * MON#1", "0 0 * * FRI#L", "0 0 12 ? * MON-FRI", "0,20,40 * * * *", "@every 10s",
 	} {
 		d := stored()
-		if err := Merge(&d, map[string]json.RawMessage{"schedule": encode(s)}); err != nil {
+		if err := Merge(&d, map[string]json.RawMessage{"schedule": encode(s)}, nil); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
