@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -240,6 +241,34 @@ func TestOfeliaGlobal(t *testing.T) {
 	s.terminate()
 	s = ofeliaServer(t, data, "--config", f.path)
 	check(s.admin(t))
+}
+
+// TestOfeliaStoredGlobalThatIsRefusedNow: what an earlier version took does not keep
+// the server from starting; the rest of it counts.
+func TestOfeliaStoredGlobalThatIsRefusedNow(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	s := ofeliaServer(t, data)
+	s.admin(t).want(200, "PATCH", "/api/config/global", object{"slackChannel": "#alerts"})
+	s.terminate()
+	conn, err := sql.Open("sqlite", filepath.Join(data, "belfry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(`UPDATE settings SET value = '{"slackChannel":"#alerts","webAddress":":::::","emailTo":"x","gone":1,"dockerFilters":["x"]}' WHERE name = 'global'`)
+	if err := errors.Join(err, conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = ofeliaServer(t, data)
+	got := s.admin(t).want(200, "GET", "/api/config", nil).object()["global"].(object)
+	if got["slackChannel"] != "#alerts" || got["webAddress"] != "" || got["emailTo"] != "" || text(got["dockerFilters"]) != "[]" {
+		t.Errorf("in force: %v", got)
+	}
+	for _, key := range []string{"webAddress", "emailTo", "gone", "dockerFilters"} {
+		if !strings.Contains(s.log.String(), "does not count\" key="+key) {
+			t.Errorf("the log does not say that %s does not count", key)
+		}
+	}
 }
 
 // TestOfeliaGlobalReachesJobs: what jobs take from [global] is what was changed
