@@ -88,6 +88,19 @@ var secretKey = regexp.MustCompile(`(?i)passw|secret|token|credential|api_?key|p
 // urlPassword is the one in scheme://user:password@host.
 var urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@]*:)[^\s/?#]*@`)
 
+// secretParameter is a parameter of an address with a name under which people keep
+// secrets.
+var secretParameter = regexp.MustCompile(`(?i)([?&](?:[^=?&#\s]*(?:passw|pwd|secret|token|credential|api[_-]?key|access[_-]?key|private|signature)[^=?&#\s]*|sig|key|auth)=)([^&#\s"']+)`)
+
+// SecretParameters are the places, from and to, of values in the query of an address
+// that look secret by their names.
+func SecretParameters(address string) (places [][2]int) {
+	for _, m := range secretParameter.FindAllStringSubmatchIndex(address, -1) {
+		places = append(places, [2]int{m[4], m[5]})
+	}
+	return places
+}
+
 // maskConfig returns the configuration with secret-looking values replaced.
 func maskConfig(config json.RawMessage) any {
 	var v any
@@ -112,7 +125,7 @@ func mask(v any) any {
 			v[i] = mask(v[i])
 		}
 	case string:
-		return urlPassword.ReplaceAllString(v, "$1***@")
+		return secretParameter.ReplaceAllString(urlPassword.ReplaceAllString(v, "$1***@"), "$1***")
 	}
 	return v
 }

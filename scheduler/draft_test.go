@@ -121,9 +121,9 @@ func TestEverythingWrongIsToldAtOnce(t *testing.T) {
 
 func TestAuditMasksWhatLooksSecret(t *testing.T) {
 	j := Job{Draft: goodDraft()}
-	j.Config = json.RawMessage(`{"env":{"DB_PASSWORD":"hunter2","PATH":"/bin"},"headers":{"Authorization":"Bearer x"},"argv":["a","http://u:hunter2@h/x?a=b@c"],"url":"https://user:p%40hunter2@h:1/"}`)
+	j.Config = json.RawMessage(`{"env":{"DB_PASSWORD":"hunter2","PATH":"/bin"},"headers":{"Authorization":"Bearer x"},"argv":["a","http://u:hunter2@h/x?a=b@c"],"url":"https://user:p%40hunter2@h:1/?page=3&Api_Key=hunter2&sig=hunter2#b"}`)
 	text := jsonOrEmpty(auditJob(j))
-	if strings.Contains(text, "hunter2") || strings.Contains(text, "Bearer") || !strings.Contains(text, "/bin") || !strings.Contains(text, "https://user:***@h:1/") {
+	if strings.Contains(text, "hunter2") || strings.Contains(text, "Bearer") || !strings.Contains(text, "/bin") || !strings.Contains(text, "https://user:***@h:1/?page=3\\u0026Api_Key=***\\u0026sig=***#b") {
 		t.Fatal(text)
 	}
 }

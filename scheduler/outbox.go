@@ -13,13 +13,10 @@ type outbox struct {
 	wake     chan struct{}            // capacity 1
 }
 
-// SetDefaults replaces what the server's configuration says for every job; it
-// counts for groups that end from now on. CodeInvalid: it is not valid, and
-// nothing changed.
-func (s *Service) SetDefaults(d Defaults) error {
-	d.Notify = normalizeNotify(d.Notify)
+// CheckDefaults says with CodeInvalid what SetDefaults refuses.
+func CheckDefaults(d Defaults, senders map[string]Sender) error {
 	var f fields
-	f.checkNotify(d.Notify, s.Senders)
+	f.checkNotify(normalizeNotify(d.Notify), senders)
 	seen := map[string]bool{}
 	for _, n := range d.Notify {
 		if seen[n.Kind] {
@@ -27,9 +24,17 @@ func (s *Service) SetDefaults(d Defaults) error {
 		}
 		seen[n.Kind] = true
 	}
-	if err := f.err(); err != nil {
+	return f.err()
+}
+
+// SetDefaults replaces what the server's configuration says for every job; it
+// counts for groups that end from now on. CodeInvalid: it is not valid, and
+// nothing changed.
+func (s *Service) SetDefaults(d Defaults) error {
+	if err := CheckDefaults(d, s.Senders); err != nil {
 		return err
 	}
+	d.Notify = normalizeNotify(d.Notify)
 	if len(d.Notify) == 0 {
 		s.outbox.defaults.Store(nil)
 		return nil

@@ -22,6 +22,13 @@ func (s *Service) CreateJob(ctx context.Context, by Principal, d Draft, origin O
 	return s.createJob(ctx, by, d, origin)
 }
 
+// CheckJob says with CodeInvalid what is wrong with a job by itself, as CreateJob
+// would.
+func (s *Service) CheckJob(ctx context.Context, d Draft) error {
+	d.Normalize()
+	return s.validate(ctx, &d)
+}
+
 func (s *Service) createJob(ctx context.Context, by Principal, d Draft, origin Origin) (Job, error) {
 	if err := s.submitting(by, "creating a job"); err != nil {
 		return Job{}, err

@@ -21,10 +21,6 @@ import (
 	"belfry/scheduler/jobfile"
 )
 
-// settingGlobal is where what was changed of [global] through the API is kept: a
-// JSON object, by that API's keys.
-const settingGlobal = "global"
-
 // configuration is what files and labels say: jobs that are defined there, and
 // values for all jobs. Reading it again changes everything or nothing.
 type configuration struct {
@@ -97,15 +93,17 @@ func (c *configuration) ChangeGlobal(ctx context.Context, by scheduler.Principal
 			next.changed[key] = v
 		}
 	}
-	if err := c.service.SetDefaults(scheduler.Defaults{Notify: next.global.Notify()}); err != nil {
-		return err
+	if err := checkGlobal(next.global); err != nil {
+		return next.global.InKeys(err)
 	}
 	kept, err := json.Marshal(next.changed)
 	if err != nil {
 		return err
 	}
 	if err := c.service.SaveSetting(ctx, by, settingGlobal, string(kept), was.global.JSON(), next.global.JSON()); err != nil {
-		_ = c.service.SetDefaults(scheduler.Defaults{Notify: was.global.Notify()}) // they were valid before
+		return err
+	}
+	if err := c.service.SetDefaults(scheduler.Defaults{Notify: next.global.Notify()}); err != nil {
 		return err
 	}
 	c.now.Store(&next)
@@ -132,21 +130,28 @@ func (c *configuration) Reload(ctx context.Context, by scheduler.Principal) (sch
 func (c *configuration) reload(ctx context.Context, by scheduler.Principal) (done scheduler.Applied, err error) {
 	next := &inForce{loaded: time.Now()}
 	set := &jobfile.Set{Global: jobfile.DefaultGlobal()}
+	if next.changed, err = changedGlobal(ctx, c.store, c.log); err != nil {
+		return done, err
+	}
 	if len(c.files) > 0 {
-		if set, err = jobfile.Load(c.files, os.LookupEnv); err != nil {
+		if set, err = jobfile.Load(c.files, os.LookupEnv, next.changed); err != nil {
 			return done, invalidFiles(err)
 		}
 	}
-	next.set, next.global = *set, set.Global
-	if next.changed, err = c.changedGlobal(ctx); err != nil {
-		return done, err
+	classes, problems := checkClasses(set.Classes, c.service.CheckClass)
+	if err := checkGlobal(set.Global); err != nil {
+		problems = append(problems, set.Problems(err)...)
 	}
+	if len(problems) > 0 {
+		return done, invalidFiles(problems)
+	}
+	next.set, next.global = *set, set.Global
 	if err := next.global.Merge(next.changed); err != nil {
 		return done, err
 	}
-	classes, problems := checkClasses(set.Classes, c.service.CheckClass)
-	if len(problems) > 0 {
-		return done, invalidFiles(problems)
+	// Nothing may be left to refuse once the jobs are stored.
+	if err := checkGlobal(next.global); err != nil {
+		return done, next.global.InKeys(err)
 	}
 	var all []scheduler.Declaration
 	if len(c.files) > 0 { // without any, jobs of earlier files stay as they are
@@ -175,16 +180,6 @@ func checkClasses(list []jobfile.Class, check func(scheduler.JobClass) error) (a
 		all = append(all, c.JobClass)
 	}
 	return all, problems
-}
-
-// changedGlobal reads what was changed of [global] through the API.
-func (c *configuration) changedGlobal(ctx context.Context) (changed map[string]json.RawMessage, err error) {
-	text, err := c.store.Setting(ctx, settingGlobal)
-	if err != nil || text == "" {
-		return nil, err
-	}
-	err = json.Unmarshal([]byte(text), &changed)
-	return changed, err
 }
 
 // declare stores the jobs of files and labels. A file is right as a whole; of

@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -130,6 +131,11 @@ url = http://127.0.0.1:9/
 		"[job-local \"a\"]\nschedule = @daily\ncommand = true\ndepends-on = b\n":                 f.path,
 		"[job-local \"a\"]\nschedule = @daily\ncommand = ${NOT_SET_ANYWHERE}\n":                  f.path + ":3",
 		"[job-local \"a\"]\nschedule = @none\ncommand = x\n[job-local \"a\"]\nschedule=@daily\n": f.path + ":4",
+		"[global]\nslack-webhook = nourl\n[job-local \"a\"]\nschedule = @none\ncommand = x\n":    f.path + ":2\":\"slack-webhook: must be",
+		"[cors]\nallowed-origins = notanorigin\n":                                                f.path + ":2",
+		"[docker]\nfilters = x\n":         f.path + ":2",
+		"[global]\nweb-address = :::::\n": f.path + ":2",
+		"[global]\n\nemail-to = x\n[job-local \"a\"]\nschedule = @none\ncommand = x\n": f.path + ":3\":\"email-to: must be",
 	} {
 		f.write(wrong)
 		if got := admin.refused(400, "VALIDATION_ERROR", "POST", "/api/scheduler/reload", nil); !strings.Contains(got, says) {
@@ -209,6 +215,14 @@ func TestOfeliaGlobal(t *testing.T) {
 	for _, wrong := range []object{{"dockerPollInterval": 90, "nonsense": true}, {"logLevel": "loud", "dockerPollInterval": 90}, {"smtpPort": 99999999}, {"dockerEvents": "yes please"}} {
 		admin.refused(400, "VALIDATION_ERROR", "PATCH", "/api/config/global", wrong)
 	}
+	for key, wrong := range map[string]string{"emailTo": "x", "slackURL": "x", "saveFolder": "logs", "webAddress": ":::::", "dockerHost": "nonsense", "emailFrom": "x y"} {
+		if said := admin.refused(400, "VALIDATION_ERROR", "PATCH", "/api/config/global", object{key: wrong}); !strings.Contains(said, `"fields":{"`+key+`":"`) {
+			t.Errorf("a wrong %s is refused with %s", key, said)
+		}
+	}
+	if said := admin.refused(400, "VALIDATION_ERROR", "PATCH", "/api/config/global", object{"dockerFilters": []string{"x"}}); !strings.Contains(said, `"dockerFilters":`) {
+		t.Errorf("a wrong filter is refused with %s", said)
+	}
 	check := func(admin *asker) {
 		t.Helper()
 		got := admin.want(200, "GET", "/api/config", nil).object()["global"].(object)
@@ -229,6 +243,86 @@ func TestOfeliaGlobal(t *testing.T) {
 	check(s.admin(t))
 }
 
+// TestOfeliaStoredGlobalThatIsRefusedNow: what an earlier version took does not keep
+// the server from starting; the rest of it counts.
+func TestOfeliaStoredGlobalThatIsRefusedNow(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	s := ofeliaServer(t, data)
+	s.admin(t).want(200, "PATCH", "/api/config/global", object{"slackChannel": "#alerts"})
+	s.terminate()
+	conn, err := sql.Open("sqlite", filepath.Join(data, "belfry.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(`UPDATE settings SET value = '{"slackChannel":"#alerts","webAddress":":::::","emailTo":"x","gone":1,"dockerFilters":["x"]}' WHERE name = 'global'`)
+	if err := errors.Join(err, conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = ofeliaServer(t, data)
+	got := s.admin(t).want(200, "GET", "/api/config", nil).object()["global"].(object)
+	if got["slackChannel"] != "#alerts" || got["webAddress"] != "" || got["emailTo"] != "" || text(got["dockerFilters"]) != "[]" {
+		t.Errorf("in force: %v", got)
+	}
+	for _, key := range []string{"webAddress", "emailTo", "gone", "dockerFilters"} {
+		if !strings.Contains(s.log.String(), "does not count\" key="+key) {
+			t.Errorf("the log does not say that %s does not count", key)
+		}
+	}
+}
+
+// TestOfeliaGlobalReachesJobs: what jobs take from [global] is what was changed
+// through the API, for jobs of files from the next reading on.
+func TestOfeliaGlobalReachesJobs(t *testing.T) {
+	t.Parallel()
+	f := newINI(t, "[global]\nmax-runtime = 2h\n[job-local \"file\"]\nschedule = @none\ncommand = true\n")
+	admin := ofeliaServer(t, t.TempDir(), "--config", f.path).admin(t)
+	limits := func() (all []any) {
+		for _, name := range []string{"file", "before", "after"} {
+			all = append(all, admin.do("GET", jobPath(name), nil).object()["maxRuntime"])
+		}
+		return all
+	}
+	admin.create("before", "@none", "true", nil)
+	admin.want(200, "PATCH", "/api/config/global", object{"maxRuntime": "1h"})
+	admin.create("after", "@none", "true", nil)
+	admin.want(200, "POST", "/api/scheduler/reload", nil)
+	const hour = 3_600_000_000_000
+	if got, want := text(limits()), text([]any{hour, 2 * hour, hour}); got != want {
+		t.Errorf("of the file, made before and made after: %s, want %s", got, want)
+	}
+}
+
+// TestOfeliaAddresses: the server's and the engine's addresses that were set through
+// the API hold from the next start on, unless flags say something else.
+func TestOfeliaAddresses(t *testing.T) {
+	t.Parallel()
+	f := newINI(t, "[global]\nweb-address = 127.0.0.3:0\n")
+	for name, config := range map[string][]string{"without files": nil, "before a file's": {"--config", f.path}} {
+		data := t.TempDir()
+		s := ofeliaServer(t, data, config...)
+		s.admin(t).want(200, "PATCH", "/api/config/global", object{"webAddress": "127.0.0.2:0", "dockerHost": "off"})
+		s.terminate()
+		s = ofeliaServer(t, data, append(config, "--listen=", "--docker=")...)
+		if !strings.HasPrefix(s.url, "http://127.0.0.2:") {
+			t.Errorf("%s: it listens on %s", name, s.url)
+		}
+		if got := s.nobody(t).want(200, "GET", "/health/readiness", nil).object(); got["docker"] != "disabled" {
+			t.Errorf("%s: the engine is %v", name, got["docker"])
+		}
+		s.terminate()
+		if s = ofeliaServer(t, data, config...); !strings.HasPrefix(s.url, "http://127.0.0.1:") {
+			t.Errorf("%s: with --listen it listens on %s", name, s.url)
+		}
+		s.admin(t).want(200, "PATCH", "/api/config/global", object{"webAddress": "0.0.0.0:0"})
+		s.terminate()
+		out, err := command(t, append([]string{"serve", "--data", data, "--auth", "none"}, config...)...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "--auth none lets everybody who reaches 0.0.0.0:0 (web-address") {
+			t.Errorf("%s: open to everybody: %v\n%s", name, err, out)
+		}
+	}
+}
+
 // TestOfeliaSecrets: no answer, no audit row and no line of the log has one.
 func TestOfeliaSecrets(t *testing.T) {
 	t.Parallel()
@@ -241,7 +335,7 @@ smtp-user = belfry
 smtp-password = `+secret+`
 [job-http "call"]
 schedule = @manual
-url = http://user:`+secret+`@127.0.0.1:9/
+url = http://user:`+secret+`@127.0.0.1:9/?api_key=`+secret+`&x=1
 header = Authorization: Bearer `+secret+`
 `)
 	s := ofeliaServer(t, t.TempDir(), "--config", f.path, "--log-level", "debug")
@@ -258,9 +352,14 @@ header = Authorization: Bearer `+secret+`
 	})
 	ask(200, "PUT", "/api/job/own", object{"smtpPassword": secret + "2"})
 	ask(200, "PATCH", "/api/config/global", object{"smtpPassword": secret + "3", "slackURL": "https://hooks.slack.com/services/" + secret + "4"})
+	ask(200, "PATCH", "/api/config/global", object{"dockerHost": "tcp://user:" + secret + "@10.0.0.9:2376"})
+	admin.want(201, "POST", "/api/jobs", object{"name": "hook", "type": "http", "schedule": "@manual", "url": "http://127.0.0.1:9/a?token=" + secret})
+	ask(200, "PUT", "/api/job/hook", object{"url": "http://127.0.0.1:9/b?token=******"})
+	said = append(said, admin.ended(admin.start("hook", nil)).reason())
+	ask(400, "PUT", "/api/job/hook", object{"url": "http://127.0.0.1:10/b?token=******"})
 	ask(400, "PATCH", "/api/config/global", object{"smtpPassword": secret, "nonsense": secret})
 	ask(400, "PUT", "/api/job/own", object{"slackWebhook": "ftp://" + secret})
-	for _, path := range []string{"/api/config", "/api/jobs", "/api/job/own", "/api/job/call"} {
+	for _, path := range []string{"/api/config", "/api/jobs", "/api/job/own", "/api/job/call", "/api/job/hook", "/settings/system"} {
 		ask(200, "GET", path, nil)
 	}
 	id := admin.start("call", nil)

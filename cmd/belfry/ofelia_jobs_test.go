@@ -168,6 +168,64 @@ func TestOfeliaMerge(t *testing.T) {
 	}
 }
 
+// TestOfeliaAllThatIsWrong: one answer has everything that is wrong with a job, so that
+// INVALID_SCHEDULE means that nothing else is.
+func TestOfeliaAllThatIsWrong(t *testing.T) {
+	t.Parallel()
+	admin := ofeliaServer(t, t.TempDir()).admin(t)
+	admin.create("stored", "@none", "true", nil)
+	for _, c := range []struct {
+		method, path, code string
+		body               object
+		fields             string
+	}{
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"name": "", "schedule": "bad", "type": "local", "command": "x"}, "name schedule"},
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"name": "a", "schedule": "@none", "type": "local", "maxRetries": -1}, "command maxRetries"},
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"name": "a", "type": "run", "nonsense": 1}, "image nonsense schedule"},
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"name": "a", "schedule": "@none", "type": "local", "command": 5, "emailTo": "x"}, "command emailTo"},
+		{"POST", "/api/jobs", "VALIDATION_ERROR", object{"type": "nonsense"}, "type"},
+		{"POST", "/api/jobs", "INVALID_SCHEDULE", object{"name": "a", "schedule": "bad", "type": "local", "command": "x"}, "schedule"},
+		{"PUT", "/api/job/stored", "VALIDATION_ERROR", object{"schedule": "bad", "name": ""}, "name schedule"},
+		{"PUT", "/api/job/stored", "VALIDATION_ERROR", object{"maxRetries": -1, "slackWebhook": "nourl"}, "maxRetries slackWebhook"},
+		{"PUT", "/api/job/stored", "INVALID_SCHEDULE", object{"schedule": "bad", "name": "other"}, "schedule"},
+	} {
+		answer := admin.do(c.method, c.path, c.body)
+		answer.refusal(400, c.code)
+		var wrong struct {
+			Error struct {
+				Details struct{ Fields map[string]string }
+			}
+		}
+		answer.into(&wrong)
+		if got := strings.Join(slices.Sorted(maps.Keys(wrong.Error.Details.Fields)), " "); got != c.fields {
+			t.Errorf("%s %v: %s is wrong, want %s", c.method, c.body, got, c.fields)
+		}
+	}
+}
+
+// TestOfeliaExistingContainer: a job that starts a container which is there needs
+// nothing but its name, whatever the defaults are, and one with an image can become
+// such a job.
+func TestOfeliaExistingContainer(t *testing.T) {
+	t.Parallel()
+	admin := ofeliaServer(t, t.TempDir()).admin(t)
+	admin.want(200, "PATCH", "/api/config/global", object{"defaultUser": "nobody"})
+	admin.want(201, "POST", "/api/jobs", object{"name": "there", "type": "run", "schedule": "@none", "container": "c"})
+	admin.want(201, "POST", "/api/jobs", object{"name": "becomes", "type": "run", "schedule": "@none", "image": "alpine"})
+	admin.want(200, "PUT", "/api/job/becomes", object{"image": "", "container": "c"})
+	for _, name := range []string{"there", "becomes"} {
+		job := admin.want(200, "GET", jobPath(name), nil).object()
+		if job["container"] != "c" || job["image"] != "" || job["user"] != "" {
+			t.Errorf("%s: %v", name, job)
+		}
+		admin.want(200, "PUT", jobPath(name), job) // as it was shown
+	}
+	refused := admin.refused(400, "VALIDATION_ERROR", "POST", "/api/jobs", object{"name": "x", "type": "run", "schedule": "@none", "container": "c", "pull": "never"})
+	if !strings.Contains(refused, `"pull":"has no use with container`) {
+		t.Errorf("a pull beside a container: %s", refused)
+	}
+}
+
 // codeOf is INVALID_SCHEDULE when nothing but the schedule is wrong.
 func (o *asker) codeOf(body object) string {
 	if _, ok := body["schedule"]; ok {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"belfry/scheduler"
 	"belfry/scheduler/jobfile"
 )
 
@@ -46,7 +47,7 @@ type serveCmd struct {
 	MetricsAuth          bool           `help:"Ask at /metrics, too, who it is."`
 	AdminPassword        string         `help:"Password of the first user, admin, at the first start. Generated and printed when empty." placeholder:"PASSWORD"`
 
-	webAddress, dockerHost string // of the configuration
+	webAddress, dockerHost string // of the configuration, by readAddresses
 }
 
 // Validate refuses what would surprise or endanger; kong calls it.
@@ -71,9 +72,12 @@ func (c *serveCmd) Validate() error {
 
 // validAddress refuses an address that everybody reaches who need not log in.
 func (c *serveCmd) validAddress() error {
-	workers := cmp.Or(c.CoalitionListen, c.address())
+	workers, pages := cmp.Or(c.CoalitionListen, c.address()), "--listen"
+	if c.Listen == "" && c.webAddress != "" {
+		pages = "web-address, which --listen comes before"
+	}
 	for flag, address := range map[string]string{
-		"--listen": c.address(), "--dkron-listen": c.DkronListen, "--ndscheduler-listen": c.NdschedulerListen, "--coalition-listen": c.CoalitionListen,
+		pages: c.address(), "--dkron-listen": c.DkronListen, "--ndscheduler-listen": c.NdschedulerListen, "--coalition-listen": c.CoalitionListen,
 	} {
 		if address == "" {
 			continue
@@ -83,7 +87,7 @@ func (c *serveCmd) validAddress() error {
 			return fmt.Errorf("%s: %w", flag, err)
 		}
 		if c.Auth == "none" && !loopback(host) && !c.Insecure {
-			return fmt.Errorf("--auth none lets everybody who reaches %s run commands on this machine; listen on 127.0.0.1, or add --insecure if that is what you want", address)
+			return fmt.Errorf("--auth none lets everybody who reaches %s (%s) run commands on this machine; listen on 127.0.0.1, or add --insecure if that is what you want", address, flag)
 		}
 		if c.CoalitionWorkersOpen && address == workers && !loopback(host) && !c.Insecure {
 			return fmt.Errorf("--coalition-workers-open lets everybody who reaches %s take jobs and say how they ended; use a --coalition-listen on 127.0.0.1, or add --insecure if that is what you want", address)
@@ -95,16 +99,25 @@ func (c *serveCmd) validAddress() error {
 // address is where to listen.
 func (c *serveCmd) address() string { return cmp.Or(c.Listen, c.webAddress, "127.0.0.1:8080") }
 
-// readAddresses takes from the configuration what is needed before all else.
-func (c *serveCmd) readAddresses() error {
-	if len(c.Config) == 0 {
-		return nil
+// readAddresses takes from the configuration, files and what was changed through the
+// API, what is needed before all else.
+func (c *serveCmd) readAddresses(ctx context.Context, store scheduler.Store, log *slog.Logger) error {
+	g := jobfile.DefaultGlobal()
+	if len(c.Config) > 0 {
+		set, err := jobfile.Load(c.Config, os.LookupEnv, nil)
+		if err != nil {
+			return err
+		}
+		g = set.Global
 	}
-	set, err := jobfile.Load(c.Config, os.LookupEnv)
+	changed, err := changedGlobal(ctx, store, log)
 	if err != nil {
 		return err
 	}
-	c.webAddress, c.dockerHost = set.Global.WebAddress, set.Global.DockerHost
+	if err := g.Merge(changed); err != nil {
+		return err
+	}
+	c.webAddress, c.dockerHost = g.WebAddress, g.DockerHost
 	return c.validAddress()
 }
 
@@ -127,9 +140,6 @@ func (c *serveCmd) slots() int {
 func (c *serveCmd) Run(ctx context.Context, con *console) error {
 	level := new(slog.LevelVar)
 	log := c.logger(con.stderr, level)
-	if err := c.readAddresses(); err != nil {
-		return err
-	}
 	unlock, err := c.lock()
 	if err != nil {
 		return err

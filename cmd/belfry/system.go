@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"belfry/scheduler/jobfile"
 )
 
 func (c *serveCmd) databaseKind() string {
@@ -29,6 +31,7 @@ func (c *serveCmd) inForce() [][2]string {
 	if c.Database != "" {
 		database = "PostgreSQL, by --database"
 	}
+	engine, _ := (&jobfile.Global{DockerHost: cmp.Or(c.Docker, c.dockerHost)}).JSON()["dockerHost"].(string) // without a password
 	return [][2]string{
 		{"listen", c.address()},
 		{"data", c.Data},
@@ -38,7 +41,7 @@ func (c *serveCmd) inForce() [][2]string {
 		{"coalition-listen", c.CoalitionListen},
 		{"coalition-workers-open", strconv.FormatBool(c.CoalitionWorkersOpen)},
 		{"config", strings.Join(c.Config, ", ")},
-		{"docker", cmp.Or(c.Docker, c.dockerHost)},
+		{"docker", engine},
 		{"demo", strconv.FormatBool(c.Demo)},
 		{"auth", c.Auth},
 		{"insecure", strconv.FormatBool(c.Insecure)},

@@ -25,16 +25,23 @@ type validateCmd struct {
 // with 1; or how many jobs they define. Whether jobs that these depend on are made
 // elsewhere is known to a server only: those are named as a warning.
 func (c *validateCmd) Run(con *console) error {
-	set, err := jobfile.Load(c.Config, os.LookupEnv)
+	set, err := jobfile.Load(c.Config, os.LookupEnv, nil)
 	if err != nil {
 		return wrongFiles(con, err)
+	}
+	if none := jobfile.Unmatched(c.Config); len(none) > 0 { // fine for a server, whose files may come later
+		return wrongFiles(con, none)
 	}
 	executors, err := checkers()
 	if err != nil {
 		return err
 	}
 	check := func(c scheduler.JobClass) error { return scheduler.CheckClass(c, executors) }
-	if _, problems := checkClasses(set.Classes, check); len(problems) > 0 {
+	_, problems := checkClasses(set.Classes, check)
+	if err := checkGlobal(set.Global); err != nil {
+		problems = append(problems, set.Problems(err)...)
+	}
+	if len(problems) > 0 {
 		return wrongFiles(con, problems)
 	}
 	d := scheduler.Declaration{Origin: scheduler.OriginFile, Jobs: declared(set.Jobs)}

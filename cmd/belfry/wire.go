@@ -72,6 +72,9 @@ func build(ctx context.Context, c *serveCmd, log *slog.Logger, level *slog.Level
 	if err != nil {
 		return nil, err
 	}
+	if err := c.readAddresses(ctx, store, log); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	a := &app{
 		flags: c, log: log, level: level, store: store, shell: sh, timer: timer.New(time.Now), hub: events.New(), failed: make(chan error, 1), leaving: make(chan struct{}, 1),
 		closing:  make(chan struct{}),

@@ -20,6 +20,7 @@ type Service interface {
 	DeleteJob(ctx context.Context, by scheduler.Principal, name string, force bool) error
 	RunJob(ctx context.Context, by scheduler.Principal, name string, config json.RawMessage) (scheduler.Execution, error)
 	StopExecution(ctx context.Context, by scheduler.Principal, id string) error
+	CheckJob(ctx context.Context, d scheduler.Draft) error
 	Frozen() scheduler.Freeze
 	Freeze(ctx context.Context, by scheduler.Principal, reason string, until time.Time) (scheduler.Freeze, error)
 	Unfreeze(ctx context.Context, by scheduler.Principal) error

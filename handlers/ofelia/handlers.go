@@ -48,7 +48,7 @@ func (a *API) createJob(c echo.Context) error {
 		return err
 	}
 	global := a.Configuration.Defaults()
-	d, err := jobfile.Create(in, &global)
+	d, err := jobfile.Create(in, &global, a.checker(c))
 	if err != nil {
 		return err
 	}
@@ -62,6 +62,12 @@ func (a *API) createJob(c echo.Context) error {
 	}
 	c.Response().Header().Set(echo.HeaderLocation, "/api/job/"+url.PathEscape(j.Name))
 	return a.answerJob(c, http.StatusCreated, j)
+}
+
+// checker says what is wrong with a job besides the keys that cannot be read, so that
+// whoever asked hears of everything at once.
+func (a *API) checker(c echo.Context) func(scheduler.Draft) error {
+	return func(d scheduler.Draft) error { return a.Service.CheckJob(c.Request().Context(), d) }
 }
 
 // mostName is how long a name may be that is given here. Names from elsewhere may be
@@ -87,7 +93,7 @@ func (a *API) updateJob(c echo.Context) error {
 		return err
 	}
 	d := j.Draft
-	if err := jobfile.Merge(&d, in); err != nil {
+	if err := jobfile.Merge(&d, in, a.checker(c)); err != nil {
 		return ofJob(j.Name, err)
 	}
 	if err := newName(d.Name); err != nil && d.Name != j.Name {

@@ -286,7 +286,7 @@ func otherwise(j scheduler.Job, in runRequest) (json.RawMessage, error) {
 		}
 	}
 	d := j.Draft
-	if err := jobfile.Merge(&d, given); err != nil {
+	if err := jobfile.Merge(&d, given, nil); err != nil {
 		return nil, err
 	}
 	return changes(j.Config, d.Config)

@@ -52,6 +52,13 @@ func (f *field[T]) named(normalKey string) bool {
 	return normal(f.key) == normalKey || slices.ContainsFunc(f.also, func(k string) bool { return normal(k) == normalKey })
 }
 
+// means reports whether name is the domain's for the field, or for a part of it.
+func (f *field[T]) means(name string) bool {
+	return slices.ContainsFunc(f.domain, func(known string) bool {
+		return name == known || strings.HasPrefix(name, known+".")
+	})
+}
+
 // check complains about a value outside of the field's limits.
 func (f *field[T]) check(v any) error {
 	switch v := v.(type) {

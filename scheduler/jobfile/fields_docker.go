@@ -41,6 +41,22 @@ var dockerFields = []field[*draft]{
 
 var localFields = []field[*draft]{localCommand}
 
+// ofContainers are the keys with defaults that an existing container decides itself.
+var ofContainers = []string{"pull", "user"}
+
+// leaveToContainer takes those defaults out of a job that starts an existing
+// container, unless they were given: then it is an error that people have to see.
+func (d *draft) leaveToContainer(t Type, given func(key string) bool) {
+	if t != Run || get(d.config, "container", "") == "" || get(d.config, "image", "") != "" {
+		return
+	}
+	for _, key := range ofContainers {
+		if _, has := d.config[key]; has && !given(key) {
+			d.configure(key, "")
+		}
+	}
+}
+
 func pullField() field[*draft] {
 	f := confText("pull", "pull", "always", Run)
 	f.kind = pulling

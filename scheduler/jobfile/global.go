@@ -2,6 +2,7 @@ package jobfile
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -120,6 +121,33 @@ func (g *Global) Notify() []scheduler.Notify {
 	config.put("folder", g.SaveFolder)
 	add(save, g.SaveOnlyOnError, config)
 	return all
+}
+
+// InKeys is what the domain says is wrong with g, by g's JSON keys.
+func (g *Global) InKeys(err error) error {
+	var e *scheduler.Error
+	if !errors.As(err, &e) || len(e.Fields) == 0 {
+		return err
+	}
+	with := *e
+	with.Fields = slices.Clone(e.Fields)
+	for i := range with.Fields {
+		if f := g.byDomain(with.Fields[i].Field); f != nil {
+			with.Fields[i].Field = f.jsonKey()
+		}
+	}
+	return &with
+}
+
+// byDomain finds the row for a field of the domain's errors, or nil.
+func (g *Global) byDomain(name string) *field[*Global] {
+	name = notifyField(g.Notify(), name)
+	for i := range globalFields {
+		if globalFields[i].means(name) {
+			return &globalFields[i]
+		}
+	}
+	return nil
 }
 
 // Values are some of g's keys as JSON, secrets too: for storing them, not for

@@ -1,13 +1,16 @@
 package jobfile
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"belfry/scheduler"
 )
 
 // Set is what configuration files say, together.
@@ -17,14 +20,18 @@ type Set struct {
 	CORS    CORS
 	Jobs    []Job // as they stand in the files
 	Classes []Class
+
+	where once // the keys of [global] and [docker]
 }
 
 // Load reads files. A name with *, ? or [ is a pattern; one that matches nothing
 // is fine, while any other name has to exist. Matches are read in the order of
 // their names, and no file twice. The files are one configuration: a job, or a key
-// of [global], that two of them have is refused. lookup answers ${VAR}. An error is
-// Problems, all there are, and nothing of the files is to be used then.
-func Load(files []string, lookup Lookup) (*Set, error) {
+// of [global], that two of them have is refused. lookup answers ${VAR}. changed are
+// values of [global] by their JSON keys that come before the files' where jobs take
+// defaults from it; Set.Global is the files' alone. An error is Problems, all there
+// are, and nothing of the files is to be used then.
+func Load(files []string, lookup Lookup, changed map[string]json.RawMessage) (*Set, error) {
 	var problems Problems
 	l := loader{problems: &problems}
 	for _, name := range expand(files, &problems) {
@@ -35,7 +42,7 @@ func Load(files []string, lookup Lookup) (*Set, error) {
 		}
 		l.read(name, string(text), lookup)
 	}
-	set := l.finish()
+	set := l.finish(changed)
 	if err := problems.err(set.Files); err != nil {
 		return nil, err
 	}
@@ -47,7 +54,7 @@ func Parse(file, text string, lookup Lookup) (*Set, error) {
 	var problems Problems
 	l := loader{problems: &problems}
 	l.read(file, text, lookup)
-	set := l.finish()
+	set := l.finish(nil)
 	if err := problems.err(set.Files); err != nil {
 		return nil, err
 	}
@@ -71,6 +78,16 @@ func expand(names []string, problems *Problems) (all []string) {
 		}
 	}
 	return all
+}
+
+// Unmatched says which patterns match no file.
+func Unmatched(names []string) (problems Problems) {
+	for _, name := range names {
+		if len(expand([]string{name}, &problems)) == 0 {
+			problems.add(name, 0, "", "matches no file")
+		}
+	}
+	return problems
 }
 
 // reason is why a file cannot be read, without its name.
@@ -106,28 +123,32 @@ func (l *loader) read(file, text string, lookup Lookup) {
 	}
 }
 
-func (l *loader) finish() *Set {
-	set := &Set{Files: l.files, Global: DefaultGlobal()}
-	globals, cors := once{}, once{}
+func (l *loader) finish(changed map[string]json.RawMessage) *Set {
+	set := &Set{Files: l.files, Global: DefaultGlobal(), where: once{}}
+	cors := once{}
 	for i := range l.sections {
 		s := &l.sections[i]
 		switch s.kind {
 		case kindGlobal:
-			globals.note(assign(globalFields, &set.Global, s, l.problems), s, l.problems)
+			set.where.note(assign(globalFields, &set.Global, s, l.problems), s, l.problems)
 		case kindDocker:
-			globals.note(assign(inDocker(), &set.Global, s, l.problems), s, l.problems)
+			set.where.note(assign(inDocker(), &set.Global, s, l.problems), s, l.problems)
 		case kindCORS:
 			cors.note(assign(corsFields, &set.CORS, s, l.problems), s, l.problems)
 		}
 	}
 	l.finishClasses(set)
+	defaults := set.Global
+	if err := defaults.Merge(changed); err != nil {
+		*l.problems = append(*l.problems, Problem{Message: err.Error()})
+	}
 	first := map[string]string{}
 	for i := range l.sections {
 		s := &l.sections[i]
 		if !slices.Contains(Types, Type(s.kind)) {
 			continue
 		}
-		j := readJob(s, &set.Global, l.problems)
+		j := readJob(s, &defaults, l.problems)
 		if place, again := first[j.Name]; again {
 			l.problems.add(s.file, s.line, "", "the job %q is defined twice, first at %s", j.Name, place)
 			continue
@@ -155,14 +176,39 @@ func (l *loader) finishClasses(set *Set) {
 	}
 }
 
+// Problems says where in the files what is that the domain refuses about s.Global.
+func (s *Set) Problems(err error) Problems {
+	var e *scheduler.Error
+	if !errors.As(err, &e) || len(e.Fields) == 0 {
+		return Problems{{Message: "[global]: " + err.Error()}}
+	}
+	var all Problems
+	for _, wrong := range e.Fields {
+		if f := s.Global.byDomain(wrong.Field); f != nil {
+			at := s.where[f.key]
+			all.add(at.file, at.line, cmp.Or(at.shown, f.key), "%s", wrong.Message)
+		} else {
+			all.add("", 0, "", "[global]: %s %s", wrong.Field, wrong.Message)
+		}
+	}
+	_ = all.err(s.Files) // which puts them in order
+	return all
+}
+
 // once remembers where keys stand that several sections may have.
-type once map[string]string
+type once map[string]spot
+
+// spot is an entry and its file.
+type spot struct {
+	file string
+	entry
+}
 
 func (o once) note(where map[string]entry, s *section, problems *Problems) {
 	for key, e := range where {
-		if place, again := o[key]; again {
-			problems.add(s.file, e.line, e.shown, "is given twice, first at %s", place)
+		if first, again := o[key]; again {
+			problems.add(s.file, e.line, e.shown, "is given twice, first at %s:%d", first.file, first.line)
 		}
-		o[key] = fmt.Sprintf("%s:%d", s.file, e.line)
+		o[key] = spot{s.file, e}
 	}
 }

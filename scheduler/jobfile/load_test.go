@@ -91,7 +91,7 @@ func TestLoadManyFiles(t *testing.T) {
 	main := write(t, dir, "belfry.ini", "[global]\ndefault-user = nobody\n[cors]\nallowed-origins = https://a.example\nallowed-origins = https://b.example\nmax-age = 86400\n")
 	b := write(t, dir, "20-b.ini", "[job-exec \"b\"]\nschedule = @hourly\n")
 	a := write(t, dir, "10-a.ini", "\n[job-exec \"a\"]\nschedule = @hourly\nuser =\n[docker]\nfilters = label=x=y\nfilters = name=z\nevents = no\npoll-interval = 1m\n")
-	set, err := Load([]string{main, filepath.Join(dir, "*-*.ini"), filepath.Join(dir, "*.conf"), b}, noVariables)
+	set, err := Load([]string{main, filepath.Join(dir, "*-*.ini"), filepath.Join(dir, "*.conf"), b}, noVariables, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestLoadRefuses(t *testing.T) {
 	a := write(t, dir, "a.ini", "[job-run \"x\"]\nschedule = @daily\n[global]\nsave-folder = /a\n[docker]\nhost = unix:///x\n")
 	b := write(t, dir, "b.ini", "[global]\nsave_folder = /b\ndocker-host = unix:///y\n\n[job-local \"x\"]\nschedule = @daily\n[cors]\nallowed-methods = GET, POST\n")
 	missing := filepath.Join(dir, "missing.ini")
-	_, err := Load([]string{a, b, missing, filepath.Join(dir, "[")}, noVariables)
+	_, err := Load([]string{a, b, missing, filepath.Join(dir, "[")}, noVariables, nil)
 	got := strings.ReplaceAll(errText(err), dir+"/", "")
 	want := `missing.ini: cannot be read: no such file or directory
 [: is not a pattern for files

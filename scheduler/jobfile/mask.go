@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"belfry/scheduler"
 )
 
 // hidden stands for what is secret.
@@ -46,32 +48,66 @@ func unmaskWhole(given, _ any) (any, error) {
 	return given, nil
 }
 
-// maskURL hides the password in a URL.
+// maskURL hides the password in a URL, and what is secret in its query.
 func maskURL(v any) any {
 	s := v.(string)
-	from, to, ok := urlPassword(s)
-	if !ok {
-		return s
+	places := scheduler.SecretParameters(s)
+	for _, at := range slices.Backward(places) {
+		s = s[:at[0]] + hidden + s[at[1]:]
 	}
-	return s[:from] + hidden + s[to:]
+	if from, to, ok := urlPassword(s); ok {
+		s = s[:from] + hidden + s[to:]
+	}
+	return s
 }
 
-// unmaskURL puts the stored password back, for the same user and host only: it
+// unmaskURL puts the stored secrets back, for the same user and host only: they
 // must not be sent to another.
 func unmaskURL(given, stored any) (any, error) {
 	g, s := given.(string), stored.(string)
-	from, to, ok := urlPassword(g)
-	if !ok || g[from:to] != hidden {
-		return given, nil
+	if from, to, ok := urlPassword(g); ok && g[from:to] == hidden {
+		sFrom, sTo, ok := urlPassword(s)
+		if !ok || origin(g, to) != origin(s, sTo) || g[:from] != s[:sFrom] {
+			return nil, errMasked
+		}
+		g = g[:from] + s[sFrom:sTo] + g[to:]
 	}
-	sFrom, sTo, ok := urlPassword(s)
-	if !ok || origin(g, to) != origin(s, sTo) || g[:from] != s[:sFrom] {
-		return nil, errMasked
+	known := map[string][]string{} // values by parameter, in order
+	for _, at := range scheduler.SecretParameters(s) {
+		name := parameter(s, at[0])
+		known[name] = append(known[name], s[at[0]:at[1]])
 	}
-	return g[:from] + s[sFrom:sTo] + g[to:], nil
+	var out strings.Builder
+	done := 0
+	for _, at := range scheduler.SecretParameters(g) {
+		name := parameter(g, at[0])
+		if g[at[0]:at[1]] != hidden {
+			continue
+		}
+		if len(known[name]) == 0 || site(g) != site(s) {
+			return nil, errMasked
+		}
+		out.WriteString(g[done:at[0]] + known[name][0])
+		known[name], done = known[name][1:], at[1]
+	}
+	return out.String() + g[done:], nil
 }
 
-// origin is what follows the password up to the path: @ and the host.
+// parameter is the name of the one whose value begins at from.
+func parameter(s string, from int) string {
+	return s[strings.LastIndexAny(s[:from], "?&")+1 : from-1]
+}
+
+// site is a URL up to its path.
+func site(s string) string {
+	start := strings.Index(s, "://") + len("://")
+	if start < len("://") {
+		return ""
+	}
+	return s[:start] + origin(s, start)
+}
+
+// origin is what follows in the authority, up to the path.
 func origin(s string, from int) string {
 	rest := s[from:]
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {

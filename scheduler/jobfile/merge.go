@@ -2,6 +2,7 @@ package jobfile
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -36,8 +37,9 @@ func JSON(d scheduler.Draft, only ...string) map[string]any {
 // word for. A value that equals what JSON shows changes nothing, a masked secret
 // among them. The type cannot change. An error is a *scheduler.Error of
 // CodeInvalid with a field for each key that is unknown or wrong, and d is then
-// as before. Whether the result can be stored is for Draft.Validate to say.
-func Merge(d *scheduler.Draft, given map[string]json.RawMessage) error {
+// as before; it has what check, unless that is nil, says of the rest too. Whether
+// the result can be stored when no key is wrong is left to who stores it.
+func Merge(d *scheduler.Draft, given map[string]json.RawMessage, check func(scheduler.Draft) error) error {
 	t, _ := TypeOf(d.Executor)
 	changed := *d
 	m := merging{draft: open(&changed), given: maps.Clone(given)}
@@ -45,7 +47,7 @@ func Merge(d *scheduler.Draft, given map[string]json.RawMessage) error {
 		m.complain("type", "cannot be changed; delete the job and create it again")
 	}
 	m.merge(t)
-	if err := invalid(m.bad); err != nil {
+	if err := m.err(check); err != nil {
 		return err
 	}
 	*d = changed
@@ -54,7 +56,7 @@ func Merge(d *scheduler.Draft, given map[string]json.RawMessage) error {
 
 // Create makes a job of a JSON object, which has to have name, type and schedule,
 // with the dialect's defaults and those of g. Errors are as Merge's.
-func Create(given map[string]json.RawMessage, g *Global) (scheduler.Draft, error) {
+func Create(given map[string]json.RawMessage, g *Global, check func(scheduler.Draft) error) (scheduler.Draft, error) {
 	var d scheduler.Draft
 	m := merging{draft: open(&d), given: maps.Clone(given)}
 	v, _ := m.take("type", text)
@@ -76,7 +78,7 @@ func Create(given map[string]json.RawMessage, g *Global) (scheduler.Draft, error
 	if _, ok := given["retryMaxDelayMs"]; !ok {
 		m.draft.Retry.MaxDelay = max(d.Retry.MaxDelay, d.Retry.Delay)
 	}
-	return d, invalid(m.bad)
+	return d, m.err(check)
 }
 
 // typeNamed also knows the word of the sections for services.
@@ -96,6 +98,24 @@ type merging struct {
 
 func (m *merging) complain(key, message string) {
 	m.bad = append(m.bad, scheduler.FieldError{Field: key, Message: message})
+}
+
+// err says what was complained about, and then what check says of other keys.
+func (m *merging) err(check func(scheduler.Draft) error) error {
+	if len(m.bad) == 0 || check == nil {
+		return invalid(m.bad)
+	}
+	var more *scheduler.Error
+	if errors.As(check(*m.draft.Draft), &more) {
+		named := len(m.bad)
+		for _, f := range more.Fields {
+			key := JSONField(*m.draft.Draft, f.Field)
+			if !slices.ContainsFunc(m.bad[:named], func(known scheduler.FieldError) bool { return known.Field == key }) {
+				m.complain(key, withoutArgv(f.Message))
+			}
+		}
+	}
+	return invalid(m.bad)
 }
 
 // take reads a member that is no field of the table; ok is false when it is not
@@ -125,7 +145,11 @@ func (m *merging) merge(t Type) {
 	for _, key := range readOnly {
 		delete(m.given, key)
 	}
+	before := get(m.draft.config, "container", "")
 	mergeAll(t.fields(), m.draft, m.given, m.complain)
+	if before == "" { // what a job that has one says, somebody has said
+		m.draft.leaveToContainer(t, func(key string) bool { _, ok := m.given[key]; return ok })
+	}
 	m.draft.close()
 }
 
@@ -160,12 +184,10 @@ func byDomain(d scheduler.Draft, name string) *field[*draft] {
 // allByDomain finds the rows that make up a field of the domain's errors.
 func allByDomain(d scheduler.Draft, name string) (found []*field[*draft]) {
 	t, _ := TypeOf(d.Executor)
-	name = notifyField(d, name)
+	name = notifyField(d.Notify, name)
 	rows := t.fields()
 	for i := range rows {
-		if slices.ContainsFunc(rows[i].domain, func(known string) bool {
-			return name == known || strings.HasPrefix(name, known+".")
-		}) {
+		if rows[i].means(name) {
 			found = append(found, &rows[i])
 		}
 	}
@@ -173,13 +195,13 @@ func allByDomain(d scheduler.Draft, name string) (found []*field[*draft]) {
 }
 
 // notifyField turns "notify.0.config.webhook" into "notify.slack.webhook".
-func notifyField(d scheduler.Draft, name string) string {
+func notifyField(all []scheduler.Notify, name string) string {
 	rest, ok := strings.CutPrefix(name, "notify.")
 	if !ok {
 		return name
 	}
 	which, member, _ := strings.Cut(rest, ".")
-	for i, n := range d.Notify {
+	for i, n := range all {
 		if which == strconv.Itoa(i) {
 			which = n.Kind
 		}

@@ -40,7 +40,7 @@ func TestMergeOfWhatWasShownChangesNothing(t *testing.T) {
 	if err := json.Unmarshal(encode(shown), &back); err != nil {
 		t.Fatal(err)
 	}
-	if err := Merge(&d, back); err != nil {
+	if err := Merge(&d, back, nil); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before, d); diff != "" {
@@ -107,7 +107,7 @@ func TestMergeChangesOnlyWhatIsGiven(t *testing.T) {
 		got, want, untouched := stored(), stored(), stored()
 		base := got
 		tt.change(&want)
-		if err := Merge(&got, object1(t, tt.given)); err != nil {
+		if err := Merge(&got, object1(t, tt.given), nil); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -124,7 +124,7 @@ func TestMergeKeepsAScriptsShell(t *testing.T) {
 	if got := JSON(d)["command"]; got != "a | b" {
 		t.Error(got)
 	}
-	if err := Merge(&d, object1(t, `{"command":"a | c"}`)); err != nil || string(d.Config) != `{"command":"a | c","shell":"/bin/bash"}` {
+	if err := Merge(&d, object1(t, `{"command":"a | c"}`), nil); err != nil || string(d.Config) != `{"command":"a | c","shell":"/bin/bash"}` {
 		t.Errorf("%v %s", err, d.Config)
 	}
 }
@@ -150,7 +150,7 @@ func TestMergeRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		d := stored()
-		err := Merge(&d, object1(t, tt.given))
+		err := Merge(&d, object1(t, tt.given), nil)
 		var e *scheduler.Error
 		if !errors.As(err, &e) || e.Code != scheduler.CodeInvalid || len(e.Fields) != 1 || e.Fields[0].Field != tt.field || !strings.HasPrefix(e.Fields[0].Message, tt.message) {
 			t.Errorf("%s: %v", tt.given, err)
@@ -164,7 +164,7 @@ func TestMergeRefuses(t *testing.T) {
 func TestCreate(t *testing.T) {
 	g := DefaultGlobal()
 	g.DefaultUser = "nobody"
-	d, err := Create(object1(t, `{"name":"cleanup","type":"run","schedule":"0 2 * * *","image":"alpine:latest","command":"cleanup.sh","pull":false,"retryDelayMs":90000}`), &g)
+	d, err := Create(object1(t, `{"name":"cleanup","type":"run","schedule":"0 2 * * *","image":"alpine:latest","command":"cleanup.sh","pull":false,"retryDelayMs":90000}`), &g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestCreate(t *testing.T) {
 		`{}`: "type", `{"type":"exe"}`: "type", `{"type":"local"}`: "name schedule", `{"type":7}`: "type",
 		`{"type":"http","name":"x","schedule":"@daily","command":"x","expectCode":true}`: "expectCode command",
 	} {
-		_, err := Create(object1(t, given), &g)
+		_, err := Create(object1(t, given), &g, nil)
 		var e *scheduler.Error
 		var fields []string
 		if errors.As(err, &e) {
@@ -192,8 +192,63 @@ func TestCreate(t *testing.T) {
 			t.Errorf("%s: %v", given, err)
 		}
 	}
-	if d, err := Create(object1(t, `{"type":"service-run","name":"x","schedule":"@none"}`), &g); err != nil || d.Executor != "docker-service" || JSON(d)["schedule"] != "@triggered" || JSON(d)["type"] != "service" {
+	if d, err := Create(object1(t, `{"type":"service-run","name":"x","schedule":"@none"}`), &g, nil); err != nil || d.Executor != "docker-service" || JSON(d)["schedule"] != "@triggered" || JSON(d)["type"] != "service" {
 		t.Error(err)
+	}
+}
+
+// A job that starts an existing container has none of the defaults that the
+// container decides; what was given stays, for the executor to refuse.
+func TestDefaultsOfAnExistingContainer(t *testing.T) {
+	g := DefaultGlobal()
+	g.DefaultUser = "nobody"
+	create := func(more string) scheduler.Draft {
+		t.Helper()
+		d, err := Create(object1(t, `{"name":"x","type":"run","schedule":"@none",`+more+`}`), &g, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	put := func(more string) scheduler.Draft {
+		t.Helper()
+		d := create(`"image":"alpine"`)
+		if err := Merge(&d, object1(t, more), nil); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	label := func(more map[string]string) scheduler.Draft {
+		t.Helper()
+		all := map[string]string{"ofelia.enabled": "true", "ofelia.job-run.x.schedule": "@none"}
+		for key, v := range more {
+			all["ofelia.job-run.x."+key] = v
+		}
+		jobs, problems := Labels([]Container{{Name: "box", Labels: all}}, &g)
+		if len(problems) > 0 || len(jobs) != 1 {
+			t.Fatal(problems)
+		}
+		return jobs[0].Draft
+	}
+	const section = "[global]\ndefault-user = nobody\n[job-run \"x\"]\nschedule = @none\n"
+	for name, tt := range map[string]struct {
+		d    scheduler.Draft
+		want string
+	}{
+		"JSON":         {create(`"container":"c"`), `{"container":"c","delete":true,"stop_timeout":"10s"}`},
+		"JSON, given":  {create(`"container":"c","pull":"always","user":"u"`), `{"container":"c","delete":true,"pull":"always","stop_timeout":"10s","user":"u"}`},
+		"JSON, both":   {create(`"container":"c","image":"i"`), `{"container":"c","delete":true,"image":"i","pull":"always","stop_timeout":"10s","user":"nobody"}`},
+		"PUT":          {put(`{"image":"","container":"c"}`), `{"container":"c","delete":true,"stop_timeout":"10s"}`},
+		"PUT, given":   {put(`{"image":"","container":"c","pull":"never"}`), `{"container":"c","delete":true,"pull":"never","stop_timeout":"10s"}`},
+		"PUT of else":  {put(`{"hostname":"h"}`), `{"delete":true,"hostname":"h","image":"alpine","pull":"always","stop_timeout":"10s","user":"nobody"}`},
+		"INI":          {mustParse(t, section+"container = c\n").Jobs[0].Draft, `{"container":"c","delete":true,"stop_timeout":"10s"}`},
+		"INI, given":   {mustParse(t, section+"container = c\nuser = u\n").Jobs[0].Draft, `{"container":"c","delete":true,"stop_timeout":"10s","user":"u"}`},
+		"label":        {label(map[string]string{"container": "c"}), `{"container":"c","delete":true,"stop_timeout":"10s"}`},
+		"label, given": {label(map[string]string{"container": "c", "pull": "never"}), `{"container":"c","delete":true,"pull":"never","stop_timeout":"10s"}`},
+	} {
+		if got := string(tt.d.Config); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
 	}
 }
 
@@ -218,10 +273,42 @@ func TestSecretsOfHTTPJobs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		d := request()
-		err := Merge(&d, object1(t, tt.given))
+		err := Merge(&d, object1(t, tt.given), nil)
 		if (err != nil) != (tt.want == "") || err == nil && string(d.Config) != tt.want {
 			t.Errorf("%s: %v %s", tt.given, err, d.Config)
 		}
+	}
+}
+
+func TestSecretsInTheQueryOfHTTPJobs(t *testing.T) {
+	request := func() scheduler.Draft {
+		return scheduler.Draft{Executor: "http", Config: json.RawMessage(`{"url":"https://host/a?api_key=one&page=2&Token=two&token=three&key=#sig=x"}`)}
+	}
+	if got := JSON(request())["url"]; got != "https://host/a?api_key=******&page=2&Token=******&token=******&key=#sig=x" {
+		t.Error(got)
+	}
+	for given, want := range map[string]string{
+		"https://host/b?token=******&api_key=******": "https://host/b?token=three&api_key=one",
+		"https://host/a?Token=******&token=******":   "https://host/a?Token=two&token=three",
+		"https://host/a?api_key=new&token=******":    "https://host/a?api_key=new&token=three",
+		"https://host/a?token=******&token=******":   "",
+		"https://host/a?other_token=******":          "",
+		"https://evil/a?token=******":                "",
+		"http://host/a?token=******":                 "",
+		"https://host:8443/a?token=******":           "",
+		"https://host.evil/a?token=******":           "",
+		"https://u:p@host/a?token=******":            "",
+		"https://evil/a?token=mine":                  "https://evil/a?token=mine",
+	} {
+		d := request()
+		err := Merge(&d, map[string]json.RawMessage{"url": encode(given)}, nil)
+		if want == "" && err == nil || want != "" && (err != nil || get(readObject(d.Config), "url", "") != want) {
+			t.Errorf("%s: %v %s", given, err, d.Config)
+		}
+	}
+	both := scheduler.Draft{Executor: "http", Config: json.RawMessage(`{"url":"https://u:p@host/a?key=k"}`)}
+	if err := Merge(&both, object1(t, `{"url":"https://u:******@host/b?key=******"}`), nil); err != nil || get(readObject(both.Config), "url", "") != "https://u:p@host/b?key=k" {
+		t.Errorf("%v %s", err, both.Config)
 	}
 }
 
@@ -230,7 +317,7 @@ func TestUnknownExecutors(t *testing.T) {
 	if shown := JSON(d); shown["type"] != "other" || shown["schedule"] != "@triggered" || shown["command"] != nil {
 		t.Error(shown)
 	}
-	if err := Merge(&d, object1(t, `{"type":"other","maxRetries":2}`)); err != nil || d.Retries != 2 || string(d.Config) != `{"a":1}` {
+	if err := Merge(&d, object1(t, `{"type":"other","maxRetries":2}`), nil); err != nil || d.Retries != 2 || string(d.Config) != `{"a":1}` {
 		t.Error(err)
 	}
 }
@@ -267,7 +354,7 @@ func TestSchedules(t *testing.T) {
 		"0 0 L * *", "0 0 15W * *", "0 0 LW * *", "0 0 * * MON#1", "0 0 * * FRI#L", "0 0 12 ? * MON-FRI", "0,20,40 * * * *", "@every 10s",
 	} {
 		d := stored()
-		if err := Merge(&d, map[string]json.RawMessage{"schedule": encode(s)}); err != nil {
+		if err := Merge(&d, map[string]json.RawMessage{"schedule": encode(s)}, nil); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
 	}

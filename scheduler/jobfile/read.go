@@ -3,6 +3,7 @@ package jobfile
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"belfry/scheduler"
 )
@@ -27,6 +28,7 @@ func readJob(s *section, g *Global, problems *Problems) Job {
 	j.Name = s.name
 	d := open(&j.Draft)
 	j.where = assign(t.fields(), d, s, problems)
+	d.leaveToContainer(t, func(key string) bool { _, ok := j.where[key]; return ok })
 	d.close()
 	if _, ok := j.where["schedule"]; !ok {
 		problems.add(s.file, s.line, "schedule", "is required for %s %q; @triggered is for jobs that only others or people start", s.title(), s.name)
@@ -62,13 +64,17 @@ func (j Job) Problems(err error) Problems {
 	all := make(Problems, len(e.Fields))
 	for i, f := range e.Fields {
 		file, line, key := j.Where(f.Field)
-		all[i] = Problem{file, line, key, f.Message}
+		all[i] = Problem{file, line, key, withoutArgv(f.Message)}
 		if key == "" {
 			all[i].Message = fmt.Sprintf("the job %q: %s %s", j.Name, f.Field, f.Message)
 		}
 	}
 	return all
 }
+
+// withoutArgv is a message of an executor that names a member of its configuration for
+// which the dialect has no key.
+func withoutArgv(message string) string { return strings.TrimSuffix(message, " (or argv)") }
 
 // Where is Job.Where of the job with the name; all is empty when there is none.
 func (s *Set) Where(job, field string) (file string, line int, key string) {

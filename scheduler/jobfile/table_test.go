@@ -166,7 +166,7 @@ func TestEveryFieldThereAndBack(t *testing.T) {
 		given := map[string]json.RawMessage{
 			"name": encode("job"), "type": encode(string(typ)), "schedule": encode("@daily"), f.jsonKey(): encode(s.json),
 		}
-		fromJSON, err := Create(given, &g)
+		fromJSON, err := Create(given, &g, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		if err := json.Unmarshal(encode(shown), &back); err != nil {
 			t.Fatal(err)
 		}
-		if err := Merge(&d, back); err != nil {
+		if err := Merge(&d, back, nil); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(before, d); diff != "" {
@@ -225,7 +225,7 @@ func TestEveryFieldComesBack(t *testing.T) {
 		if f.key == "schedule" || typ == Local && f.key == "command" {
 			return // have no default to go back to
 		}
-		if err := Merge(&d, map[string]json.RawMessage{f.jsonKey(): encode(untouched[f.jsonKey()])}); err != nil {
+		if err := Merge(&d, map[string]json.RawMessage{f.jsonKey(): encode(untouched[f.jsonKey()])}, nil); err != nil {
 			t.Fatal(err)
 		}
 		want := JSON(d)
@@ -246,7 +246,7 @@ func TestEveryFieldRefusesTheWrongType(t *testing.T) {
 		d := mustParse(t, ini(typ, f, s)).Jobs[0].Draft
 		before := encode(JSON(d))
 		for _, raw := range wrong[f.kind] {
-			err := Merge(&d, map[string]json.RawMessage{f.jsonKey(): json.RawMessage(raw)})
+			err := Merge(&d, map[string]json.RawMessage{f.jsonKey(): json.RawMessage(raw)}, nil)
 			var e *scheduler.Error
 			if !errors.As(err, &e) || e.Code != scheduler.CodeInvalid || len(e.Fields) != 1 || e.Fields[0].Field != f.jsonKey() {
 				t.Errorf("%s: %v", raw, err)

@@ -138,6 +138,12 @@ func eventFilters() client.Filters {
 		Add("event", "create", "start", "restart", "stop", "die", "destroy", "rename", "update", "pause", "unpause")
 }
 
+// filterNames are what an engine lists containers by; it answers others with an
+// error, each time that it is asked.
+var filterNames = []string{
+	"ancestor", "before", "expose", "exited", "health", "id", "is-task", "isolation", "label", "name", "network", "publish", "since", "status", "volume",
+}
+
 func filtersOf(list []string) (client.Filters, error) {
 	filters := client.Filters{}.Add("label", labelEnabled)
 	for _, f := range list {
@@ -145,7 +151,11 @@ func filtersOf(list []string) (client.Filters, error) {
 		if !ok || strings.TrimSpace(key) == "" {
 			return nil, errors.New(`a filter must be like "label=team=a": ` + f)
 		}
-		filters.Add(strings.ToLower(strings.TrimSpace(key)), value)
+		key = strings.ToLower(strings.TrimSpace(key))
+		if !slices.Contains(filterNames, key) {
+			return nil, errors.New("an engine does not filter by " + key + "; use one of " + strings.Join(filterNames, ", "))
+		}
+		filters.Add(key, value)
 	}
 	return filters, nil
 }
