@@ -27,8 +27,30 @@ func (s *Server) newJob(c echo.Context) error {
 		}
 		draft = j.Draft
 		draft.Name = ""
+		values := views.FormValues(draft)
+		values["from"] = from
+		return s.formPage(c, http.StatusOK, views.JobFormProps{Values: values})
 	}
 	return s.formPage(c, http.StatusOK, views.JobFormProps{Values: views.FormValues(draft)})
+}
+
+// clonedJob is the job that a form for a new one began with, or nil: the copy has of
+// it what forms have no field for, its notifications. What other APIs keep of a job
+// is about that one job.
+func (s *Server) clonedJob(c echo.Context) (*scheduler.Job, error) {
+	if httpkit.IsJSON(c.Request()) {
+		return nil, nil
+	}
+	values, err := httpkit.Form(c)
+	if err != nil || values.Get("from") == "" {
+		return nil, err
+	}
+	j, err := s.Store.JobByName(c.Request().Context(), values.Get("from"))
+	if scheduler.CodeOf(err) == scheduler.CodeNotFound { // deleted meanwhile
+		return nil, nil
+	}
+	j.Extra = nil
+	return &j, err
 }
 
 func (s *Server) editJob(c echo.Context) error {
@@ -75,7 +97,11 @@ func (s *Server) zoneName() string {
 }
 
 func (s *Server) createJob(c echo.Context) error {
-	r, err := readJob(c, nil)
+	cloned, err := s.clonedJob(c)
+	if err != nil {
+		return err
+	}
+	r, err := readJob(c, cloned)
 	if err != nil {
 		return err
 	}
@@ -189,10 +215,16 @@ func (s *Server) refuseJob(c echo.Context, r *jobRequest, stored *scheduler.Job,
 	if stored != nil {
 		props.Job, props.Version = stored.Name, r.version
 	}
+	status := http.StatusUnprocessableEntity
 	if len(domain.Fields) == 0 {
 		props.Problem = domain.Message
 	}
-	return s.formPage(c, http.StatusUnprocessableEntity, props)
+	if stored != nil && conflict && len(domain.Fields) == 0 && r.version != 0 && r.version != stored.Version {
+		// Who has seen what the other one stored may save over it.
+		status, props.Version, props.Theirs = http.StatusConflict, stored.Version, views.FormValues(stored.Draft)
+		props.Problem = stored.Name + " was changed by somebody else since you opened it. Nothing is saved yet: saving again replaces their change by what you typed."
+	}
+	return s.formPage(c, status, props)
 }
 
 // inForm names fields as the form does: those that are two there by the first of

@@ -229,11 +229,13 @@ func TestJobForm(t *testing.T) {
 	form.Set("notes", "first")
 	w.expect(http.StatusSeeOther, post("/jobs/web", form))
 	form.Set("notes", "second")
-	rec = w.expect(http.StatusUnprocessableEntity, post("/jobs/web", form))
-	if !strings.Contains(rec.Body.String(), "changed by somebody else") || !strings.Contains(rec.Body.String(), "second") {
-		t.Error("the conflict is not shown, or what was typed is lost")
+	rec = w.expect(http.StatusConflict, post("/jobs/web", form))
+	for _, words := range []string{"changed by somebody else", "second", `Notes</a>: <span dir="auto">first`, `href="/jobs/web/edit"`, `name="version" value="2"`} {
+		if !strings.Contains(rec.Body.String(), words) {
+			t.Errorf("the conflict is not shown, or what was typed is lost: no %q", words)
+		}
 	}
-	form.Set("version", "2")
+	form.Set("version", "2") // as that form has it
 	form.Set("name", "renamed")
 	form.Del("enabled")
 	if rec := w.expect(http.StatusSeeOther, post("/jobs/web", form)); rec.Header().Get("Location") != "/jobs/renamed" {
@@ -247,6 +249,32 @@ func TestJobForm(t *testing.T) {
 
 // TestFormKeepsWhatItDoesNotShow: a job made by a program has more than the form
 // can show, and saving the form does not lose it.
+// TestClone: the copy has everything but the name, also what forms do not show.
+func TestClone(t *testing.T) {
+	w := newWorld(t)
+	w.expect(http.StatusCreated, ask{method: "POST", path: "/jobs", as: scheduler.Editor, body: `{"name":"a","schedule":"@daily","config":{"command":"x"},
+		"notify":[{"kind":"mail","on":"failure","config":{"to":"a@example.com","host":"mail.example.com","password":"letmein"}}]}`})
+	page := w.expect(http.StatusOK, ask{path: "/jobs/new?from=a", as: scheduler.Editor}.page()).Body.String()
+	if !strings.Contains(page, `name="from" value="a"`) || strings.Contains(page, "hidden\"") && strings.Contains(page, "password") {
+		t.Error("the form does not say whose copy it is, or shows a secret")
+	}
+	form := url.Values{"from": {"a"}, "name": {""}, "executor": {"shell"}, "config.command": {"x"}, "schedule": {"@daily"}, "enabled": {"true"}}
+	post := ask{method: "POST", path: "/jobs", as: scheduler.Editor, form: form}.page()
+	if rec := w.expect(http.StatusUnprocessableEntity, post); !strings.Contains(rec.Body.String(), `name="from" value="a"`) {
+		t.Error("a refused form forgets whose copy it is")
+	}
+	form.Set("name", "b")
+	w.expect(http.StatusSeeOther, post)
+	a, err := w.store.JobByName(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := w.store.JobByName(t.Context(), "b")
+	if err != nil || cmp.Diff(a.Notify, b.Notify) != "" || len(b.Notify) != 1 {
+		t.Errorf("the copy has %+v, %v", b.Notify, err)
+	}
+}
+
 func TestFormKeepsWhatItDoesNotShow(t *testing.T) {
 	w := newWorld(t)
 	w.expect(http.StatusCreated, ask{method: "POST", path: "/jobs", as: scheduler.Editor, body: `{"name":"api","executor":"shell",

@@ -119,3 +119,21 @@ func TestRevokedTokenIsUseless(t *testing.T) {
 	w.expect(http.StatusNoContent, ask{method: "POST", path: "/settings/tokens/" + made.ID + "/revoke", as: scheduler.Admin})
 	w.expect(http.StatusUnauthorized, call)
 }
+
+// TestNamesThatNoAddressHas: the links of a user or a class of that name would lead
+// elsewhere.
+func TestNamesThatNoAddressHas(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{".", ".."} {
+		for path, body := range map[string]string{
+			"/settings/users":   `{"username":"` + name + `","password":"long enough 1","role":"viewer"}`,
+			"/settings/tokens":  `{"name":"` + name + `","role":"viewer"}`,
+			"/settings/classes": `{"name":"` + name + `","executor":"noop"}`,
+		} {
+			rec := w.expect(http.StatusUnprocessableEntity, ask{method: "POST", path: path, as: scheduler.Admin, body: body})
+			if errs := w.problem(rec).Errors; len(errs) != 1 || !strings.HasSuffix(errs[0].Field, "name") {
+				t.Errorf("%s %s: %+v", path, name, errs)
+			}
+		}
+	}
+}

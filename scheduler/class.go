@@ -93,7 +93,7 @@ const (
 func (c *JobClass) check(executors map[string]Executor) error {
 	var f fields
 	f.text("name", c.Name, maxClassName, false)
-	if c.Name == "" || strings.ContainsAny(c.Name, " \t'\"\\") || c.Name == ".*" {
+	if c.Name == "" || strings.ContainsAny(c.Name, " \t'\"\\") || strings.Trim(c.Name, ".") == "" || c.Name == ".*" {
 		f.add("name", "must be a name like jobs.reports.Monthly, or jobs.reports.* for all below, without blanks and quotes")
 	}
 	f.text("notes", c.Notes, maxNotes, true)

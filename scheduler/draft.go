@@ -52,7 +52,7 @@ const (
 var DefaultOutputLimit = OutputLimit{Head: 10 << 20, Tail: 90 << 20}
 
 // reserved names are words of our own URLs below /jobs/.
-var reserved = []string{"new", "preview", "import", "export", "bulk", ".", ".."}
+var reserved = []string{"new", "preview", "import", "export", "bulk"}
 
 // Normalize fills in what was left empty and trims what people type.
 func (d *Draft) Normalize() {
@@ -304,6 +304,8 @@ func (f *fields) name(field, v string) {
 		f.add(field, "is required")
 	case strings.ContainsRune(v, '\\'):
 		f.add(field, "must not contain a backslash")
+	case v == "." || v == "..":
+		f.add(field, "cannot be %q: no address can end with it", v)
 	default:
 		f.text(field, v, maxName, false)
 	}

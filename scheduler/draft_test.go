@@ -53,7 +53,7 @@ func TestValidationNamesTheField(t *testing.T) {
 		{"backslash", func(d *Draft) { d.Name = `a\b` }, "name", "backslash"},
 		{"control", func(d *Draft) { d.Name = "a\x07b" }, "name", "U+0007"},
 		{"reserved", func(d *Draft) { d.Name = "New" }, "name", "Belfry's own"},
-		{"dots", func(d *Draft) { d.Name = ".." }, "name", "Belfry's own"},
+		{"dots", func(d *Draft) { d.Name = ".." }, "name", "no address can end with it"},
 		{"long name", func(d *Draft) { d.Name = strings.Repeat("ü", 201) }, "name", "201 characters, at most 200"},
 		{"not UTF-8", func(d *Draft) { d.DisplayName = "\xff" }, "display_name", "UTF-8"},
 		{"control in notes", func(d *Draft) { d.Notes = "a\x00" }, "notes", "U+0000"},

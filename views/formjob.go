@@ -101,6 +101,48 @@ func (p JobFormProps) wrongFields() []wrongField {
 	return out
 }
 
+// theirs are the fields in which what somebody else stored meanwhile differs from
+// what was typed, with what is stored.
+func (p JobFormProps) theirs() []wrongField {
+	var out []wrongField
+	add := func(name, id, label string) {
+		now := p.Theirs[name]
+		if plainText(now) == plainText(p.Values[name]) {
+			return
+		}
+		if now == "" || now == "false" {
+			now = "nothing"
+		}
+		if r := []rune(now); len(r) > 200 {
+			now = string(r[:200]) + "…"
+		}
+		out = append(out, wrongField{id, label, now})
+	}
+	for _, f := range formFields {
+		id := p.field(f.name).id()
+		if f.name == "executor" {
+			id = "kind-" + p.executor()
+		}
+		add(f.name, id, f.label)
+		if f.name == "executor" {
+			for _, c := range configFields[p.executor()] {
+				name := ConfigPrefix(p.executor()) + c.Key
+				add(name, p.field(name).id(), c.Label)
+			}
+		}
+	}
+	return out
+}
+
+// plainText is a field's text for comparing: forms send CRLF, and a box that is not
+// checked as "false" or not at all.
+func plainText(s string) string {
+	if s = strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")); s == "false" {
+		return ""
+	}
+	return s
+}
+
 // unfolded reports whether the executor's further fields have to be seen: one of
 // them holds something, or is wrong.
 func (p JobFormProps) unfolded(kind string) bool {

@@ -261,7 +261,8 @@ type JobFormProps struct {
 	Version int64  // of that job, sent back as the field "version"
 	Values  map[string]string
 	Errors  map[string]string
-	Problem string // what is wrong with the whole, beside Errors
+	Problem string            // what is wrong with the whole, beside Errors
+	Theirs  map[string]string // what is stored now, when somebody else changed it meanwhile
 	Preview PreviewProps
 	Zones   []string // suggestions for timezone
 	Server  string   // the server's zone, used when timezone is empty
