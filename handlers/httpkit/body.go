@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -82,41 +81,17 @@ func Decode[T any](raw []byte, into *T) error {
 	return typeError(json.Unmarshal(raw, into))
 }
 
-// embedded matches what a decoder puts before the name of a field that is of another
-// object only in Go. The names of fields begin with a small letter.
-var embedded = regexp.MustCompile(`\b[A-Z]\w*\.`)
-
 func typeError(err error) error {
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &wrong) && wrong.Field == "":
-		return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body must be %s, not %s", inWords(wrong.Type), wrong.Value)
-	case errors.As(err, &wrong):
-		return BadField(embedded.ReplaceAllString(wrong.Field, ""), "must be %s, not %s", inWords(wrong.Type), wrong.Value)
+	}
+	switch field, problem, ok := scheduler.WrongType(err); {
+	case ok && field == "":
+		return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body %s", problem)
+	case ok:
+		return BadField(field, "%s", problem)
 	}
 	return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body is not valid JSON: %s", err.Error())
-}
-
-// inWords names the JSON type that a Go type is read from.
-func inWords(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Pointer:
-		return inWords(t.Elem())
-	case reflect.Bool:
-		return "true or false"
-	case reflect.String:
-		return "a text in quotes"
-	case reflect.Slice:
-		return "a list"
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	case reflect.Float64:
-		return "a number"
-	default:
-		return "a whole number"
-	}
 }
 
 func readError(err error) error {
