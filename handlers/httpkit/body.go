@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -70,7 +71,7 @@ func readBody(c echo.Context) ([]byte, error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	return raw, nil
+	return raw, validText(raw)
 }
 
 // Decode is JSON for what is no body.
@@ -166,13 +167,16 @@ func Form(c echo.Context, several ...string) (url.Values, error) {
 	return r.PostForm, checkForm(r.PostForm, several)
 }
 
-// checkForm refuses what cannot have come from a form: a field with two
-// different values (a check box with its hidden twin has), and JSON that was
-// sent as a form, which is curl's default.
+// checkForm refuses what cannot have come from a form: what is no text, a field
+// with two different values (a check box with its hidden twin has), and JSON that
+// was sent as a form, which is curl's default.
 func checkForm(form url.Values, several []string) error {
 	for field, values := range form {
 		if strings.HasPrefix(field, "{") {
 			return Refuse(http.StatusUnsupportedMediaType, scheduler.CodeInvalid, "the body looks like JSON; send it with Content-Type: application/json")
+		}
+		if !utf8.ValidString(field + "=" + strings.Join(values, "\n")) {
+			return BadField(shown(field), "is not valid UTF-8")
 		}
 		for _, v := range values[1:] {
 			if v != values[0] && !slices.Contains(several, field) && v != "true" && v != "false" {
