@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -165,11 +167,7 @@ func yamlNode(d *json.Decoder) (*yaml.Node, error) {
 	case string:
 		return yamlText(t), nil
 	case json.Number:
-		tag := "!!int"
-		if strings.ContainsAny(t.String(), ".eE") {
-			tag = "!!float"
-		}
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: t.String()}, nil
+		return &yaml.Node{Kind: yaml.ScalarNode, Value: t.String()}, nil // without a tag: YAML's ints are shorter than JSON's
 	case bool:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: fmt.Sprint(t)}, nil
 	default:
@@ -181,15 +179,15 @@ func yamlNode(d *json.Decoder) (*yaml.Node, error) {
 func yamlText(text string) *yaml.Node {
 	node := &yaml.Node{}
 	node.SetString(text)
+	if jsonNumber.MatchString(text) {
+		node.Style = yaml.DoubleQuotedStyle // also where YAML has no such number
+	}
 	return node
 }
 
 // readYAML reads the jobs of all documents. One that cannot be a job is refused
 // alone, with its line.
 func readYAML(raw []byte) (list []scheduler.Imported, err error) {
-	wrong := func(line int, format string, args ...any) error {
-		return scheduler.Errorf(scheduler.CodeInvalid, "line %d: %s", line, fmt.Sprintf(format, args...))
-	}
 	d := yaml.NewDecoder(bytes.NewReader(raw))
 	for {
 		var document yaml.Node
@@ -203,15 +201,15 @@ func readYAML(raw []byte) (list []scheduler.Imported, err error) {
 			continue
 		}
 		if root.Kind != yaml.MappingNode {
-			return nil, wrong(root.Line, "there must be a key %q, with a list of jobs", yamlJobs)
+			return nil, wrongLine(root.Line, "there must be a key %q, with a list of jobs", yamlJobs)
 		}
 		for i := 0; i < len(root.Content); i += 2 {
 			key, value := root.Content[i], root.Content[i+1]
 			if key.Value != yamlJobs {
-				return nil, wrong(key.Line, "the key %q is not known; there is only %q", key.Value, yamlJobs)
+				return nil, wrongLine(key.Line, "the key %q is not known; there is only %q", key.Value, yamlJobs)
 			}
 			if value.Kind != yaml.SequenceNode && value.Tag != "!!null" {
-				return nil, wrong(value.Line, "%q must be a list of jobs", yamlJobs)
+				return nil, wrongLine(value.Line, "%q must be a list of jobs", yamlJobs)
 			}
 			for _, node := range value.Content {
 				list = append(list, readYAMLJob(node))
@@ -221,6 +219,7 @@ func readYAML(raw []byte) (list []scheduler.Imported, err error) {
 }
 
 func readYAMLJob(node *yaml.Node) (one scheduler.Imported) {
+	node = behindAlias(node)
 	name := yamlName(node)
 	var in jobIn
 	raw, err := yamlJSON(node)
@@ -229,6 +228,7 @@ func readYAMLJob(node *yaml.Node) (one scheduler.Imported) {
 	}
 	var r jobRequest
 	if err == nil {
+		name = strings.TrimSpace(in.Name)
 		r.fromJSON(in)
 		one.Draft = r.draft
 		if len(r.wrong) > 0 {
@@ -240,30 +240,110 @@ func readYAMLJob(node *yaml.Node) (one scheduler.Imported) {
 	}
 	if name == "" {
 		one.Draft.Name = fmt.Sprintf("line %d", node.Line)
-		one.Err = scheduler.Invalid("name", "is required")
+		if err == nil {
+			one.Err = scheduler.Invalid("name", "is required")
+		}
 	}
 	return one
 }
 
-// yamlName is a job's name, also of one that is wrong in other ways.
+// yamlName is the name of a job that is wrong in other ways.
 func yamlName(node *yaml.Node) string {
 	for i := 0; node.Kind == yaml.MappingNode && i < len(node.Content); i += 2 {
 		if node.Content[i].Value == "name" {
-			return strings.TrimSpace(node.Content[i+1].Value)
+			return strings.TrimSpace(behindAlias(node.Content[i+1]).Value)
 		}
 	}
 	return ""
 }
 
-// yamlJSON is a job as JSON.
+func behindAlias(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
+}
+
+// yamlJSON is a job as JSON. Numbers keep their digits, and dates are the texts that
+// stand there: JSON has none.
 func yamlJSON(node *yaml.Node) ([]byte, error) {
-	var v map[string]any
-	if err := node.Decode(&v); err != nil {
+	if node.Kind != yaml.MappingNode {
+		return nil, wrongLine(node.Line, "a job must be an object")
+	}
+	var checked any // what makes no sense in YAML, such as an anchor within itself, ends here
+	if err := node.Decode(&checked); err != nil {
 		return nil, scheduler.Errorf(scheduler.CodeInvalid, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	raw, err := json.Marshal(v)
+	v, err := plainValue(node)
 	if err != nil {
-		return nil, scheduler.Errorf(scheduler.CodeInvalid, "has keys that are no texts")
+		return nil, err
 	}
-	return raw, nil
+	return json.Marshal(v)
+}
+
+// plainValue is what a node is in JSON.
+func plainValue(node *yaml.Node) (any, error) {
+	node = behindAlias(node)
+	tag := node.ShortTag()
+	switch {
+	case node.Kind == yaml.MappingNode && tag == "!!map":
+		return plainObject(node)
+	case node.Kind == yaml.SequenceNode && tag == "!!seq":
+		list := make([]any, len(node.Content))
+		for i, item := range node.Content {
+			var err error
+			if list[i], err = plainValue(item); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	case node.Kind == yaml.ScalarNode:
+		return plainScalar(node, tag)
+	}
+	return nil, wrongLine(node.Line, "the tag %s is not taken", tag)
+}
+
+func plainObject(node *yaml.Node) (any, error) {
+	var members map[any]yaml.Node // with those of merged objects
+	if err := node.Decode(&members); err != nil {
+		return nil, wrongLine(node.Line, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	object := make(map[string]any, len(members))
+	for key, member := range members {
+		name, ok := key.(string)
+		if !ok {
+			return nil, wrongLine(node.Line, "has keys that are no texts")
+		}
+		var err error
+		if object[name], err = plainValue(&member); err != nil {
+			return nil, err
+		}
+	}
+	return object, nil
+}
+
+// jsonNumber is what both languages read as the same number.
+var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+func plainScalar(node *yaml.Node, tag string) (any, error) {
+	switch {
+	case (node.Style == 0 || tag == "!!int" || tag == "!!float") && jsonNumber.MatchString(node.Value):
+		return json.Number(node.Value), nil
+	case tag == "!!str" || tag == "!!timestamp":
+		return node.Value, nil
+	case !slices.Contains([]string{"!!int", "!!float", "!!bool", "!!null"}, tag):
+		return nil, wrongLine(node.Line, "the tag %s is not taken", tag)
+	}
+	var v any
+	if err := node.Decode(&v); err != nil {
+		return nil, wrongLine(node.Line, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if f, ok := v.(float64); ok && (math.IsInf(f, 0) || math.IsNaN(f)) {
+		return nil, wrongLine(node.Line, "%s is not a number that a job can have", node.Value)
+	}
+	return v, nil
+}
+
+func wrongLine(line int, format string, args ...any) error {
+	return scheduler.Errorf(scheduler.CodeInvalid, "line %d: %s", line, fmt.Sprintf(format, args...))
 }

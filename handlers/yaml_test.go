@@ -134,3 +134,60 @@ func (i importItem) String() string {
 	}
 	return i.Name + ": " + *i.Error
 }
+
+// TestYAMLIsJSON: what YAML has and JSON has not is a text or refused; nothing becomes
+// something else.
+func TestYAMLIsJSON(t *testing.T) {
+	w := newWorld(t)
+	got := w.applied("", "jobs:\n- {name: 2026-01-01, notes: 2026-01-01, metadata: {since: 2026-11-21 10:00:00}, config: {command: x, env: {D: 2026-01-01}}}\n"+
+		"- &base {name: base, notes: &n said, config: {command: x}}\n- {<<: *base, name: merged}\n- {name: *n, config: {command: x}}\n- {name: twelve, config: {command: x}, retries: 0x0C, priority: +1_2}\n")
+	if got.Created != 5 {
+		t.Fatalf("%+v", got)
+	}
+	j := decode[jobOut](t, w.expect(http.StatusOK, ask{path: "/jobs/2026-01-01", as: scheduler.Viewer}))
+	if j.Notes != "2026-01-01" || j.Metadata["since"] != "2026-11-21 10:00:00" || !strings.Contains(string(j.Config), `"D":"2026-01-01"`) {
+		t.Errorf("%+v", j)
+	}
+	for name, ok := range map[string]func(jobOut) bool{
+		"merged": func(j jobOut) bool { return j.Notes == "said" },
+		"said":   func(j jobOut) bool { return j.Notes == "" },
+		"twelve": func(j jobOut) bool { return j.Retries == 12 && j.Priority == 12 },
+	} {
+		if j := decode[jobOut](t, w.expect(http.StatusOK, ask{path: "/jobs/" + name, as: scheduler.Viewer})); !ok(j) {
+			t.Errorf("%+v", j)
+		}
+	}
+	for body, words := range map[string]string{
+		"{name: a, notes: !!binary aGk=, config: {command: x}}":        "line 2: the tag !!binary is not taken",
+		"{name: a, notes: !mine x, config: {command: x}}":              "line 2: the tag !mine is not taken",
+		"{name: a, config: !mine {command: x}}":                        "line 2: the tag !mine is not taken",
+		"{name: a, tags: !!set [x], config: {command: x}}":             "line 2: the tag !!set is not taken",
+		"{name: a, config: {command: x}, retry: {factor: .inf}}":       "line 2: .inf is not a number",
+		"{name: a, notes: 5, config: {command: x}}":                    "notes must be a text",
+		"{name: a, name: b}":                                           "already defined",
+		"&me {name: a, config: *me}":                                   "contains itself",
+		"5":                                                            "line 2: a job must be an object",
+		"{name: a, config: {command: x, env: {<<: {1: x}, y: \"1\"}}}": "has keys that are no texts",
+	} {
+		got := w.applied("&preview=true", "jobs:\n- "+body)
+		if got.Refused != 1 || !strings.Contains(got.Items[0].String(), words) {
+			t.Errorf("%q: %v", body, got.Items)
+		}
+	}
+}
+
+// TestYAMLNumbers: a number comes back with the digits it was sent with.
+func TestYAMLNumbers(t *testing.T) {
+	w := classWorld(t)
+	const args = `[100000000000000000000,123456789012345678901234567890,-0,1.10,1e400,12345678901234567890,"100000000000000000000","1e400"]`
+	w.expect(http.StatusCreated, ask{method: "POST", path: "/jobs", body: `{"name":"big","executor":"class","config":{"args":` + args + `,"class":"simple_scheduler.jobs.sample_job.AwesomeJob"}}`, as: scheduler.Editor})
+	text := w.exported("")
+	if again := w.applied("", text); again.Kept != 1 {
+		t.Errorf("%+v %+v\n%s", again, again.Items[0].Changes, text)
+	}
+	other := classWorld(t)
+	other.applied("", text)
+	if j := decode[jobOut](t, other.expect(http.StatusOK, ask{path: "/jobs/big", as: scheduler.Viewer})); !strings.Contains(string(j.Config), args) {
+		t.Errorf("%s\n%s", j.Config, text)
+	}
+}

@@ -2,8 +2,10 @@ package dkron
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -35,12 +37,12 @@ type Jobs interface {
 
 // readDump reads what a Dkron answers to GET /v1/jobs.
 func readDump(ctx context.Context, from Jobs, raw []byte, now time.Time) ([]scheduler.Imported, error) {
-	var sent []Job
+	var sent []json.RawMessage
 	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))))
 	if err := d.Decode(&sent); err != nil || d.More() {
 		why := "something follows it"
 		if err != nil {
-			why = err.Error()
+			why = scheduler.JSONProblem(err)
 		}
 		return nil, scheduler.Errorf(scheduler.CodeInvalid, "this is not a list of jobs as Dkron answers it to GET /v1/jobs: %s", why)
 	}
@@ -50,15 +52,25 @@ func readDump(ctx context.Context, from Jobs, raw []byte, now time.Time) ([]sche
 	}
 	list := make([]scheduler.Imported, len(sent))
 	for i := range sent {
-		one := &list[i]
-		if one.Draft, one.Err = draftOf(sent[i], stored[sent[i].Name], now); one.Err != nil {
-			one.Draft = scheduler.Draft{Name: sent[i].Name}
-			one.Err = scheduler.Errorf(scheduler.CodeInvalid, "%s", plainWords(one.Err))
-			continue
-		}
-		one.Notes = unsupported(&sent[i], &one.Draft)
+		list[i] = readDumped(sent[i], i, stored, now)
 	}
 	return list, nil
+}
+
+// readDumped reads one job of a list, the one at index i.
+func readDumped(raw json.RawMessage, i int, stored map[string]*scheduler.Job, now time.Time) (one scheduler.Imported) {
+	var sent Job
+	if err := json.Unmarshal(raw, &sent); err != nil {
+		one.Err = scheduler.Errorf(scheduler.CodeInvalid, "%s", scheduler.JSONProblem(err))
+	} else if one.Draft, err = draftOf(sent, stored[sent.Name], now); err != nil {
+		one.Err = scheduler.Errorf(scheduler.CodeInvalid, "%s", plainWords(err))
+	}
+	if one.Err != nil {
+		one.Draft = scheduler.Draft{Name: cmp.Or(sent.Name, fmt.Sprintf("entry %d", i+1))}
+		return one
+	}
+	one.Notes = unsupported(&sent, &one.Draft)
+	return one
 }
 
 func allJobs(ctx context.Context, from Jobs) (map[string]*scheduler.Job, error) {

@@ -147,9 +147,28 @@ func TestImportKeepsWhatDkronDoesNotKnow(t *testing.T) {
 	}
 }
 
+// TestImportRefusesOneAlone: what cannot be read of a list leaves the others alone,
+// and is said without the names of Go's types.
+func TestImportRefusesOneAlone(t *testing.T) {
+	w := newWorld(t)
+	steps := w.imported(`[{"name":"good","schedule":"@daily","executor":"shell","executor_config":{"command":"true"}},
+		{"name":"text","retries":"x"}, {"name":"negative","retries":-1}, {"name":5}, 5, {},
+		{"name":"late","expires_at":"tomorrow"}, {"name":"deep","metadata":{"a":{}}}]`, true)
+	for name, want := range map[string]string{
+		"good": "", "text": "retries must be a whole number, not string", "negative": "retries must be a whole number, not number -1",
+		"entry 4": "name must be a text in quotes, not number", "entry 5": "it must be an object, not number", "entry 6": "name",
+		"late": `"tomorrow" is not a time`, "deep": "metadata must be a text in quotes, not object",
+	} {
+		s, ok := steps[name]
+		if !ok || !strings.Contains(s.Problem(), want) || (want == "") != (s.Action == scheduler.ImportCreate) {
+			t.Errorf("%s: %t %s %q, want %q", name, ok, s.Action, s.Problem(), want)
+		}
+	}
+}
+
 func TestImportRefusesWhatIsNoList(t *testing.T) {
 	w := newWorld(t)
-	for _, raw := range []string{``, `{}`, `[{"name":`, `[] []`, `[{"retries":-1}]`, "\xff\xfe[", `"[]"`} {
+	for _, raw := range []string{``, `{}`, `[{"name":`, `[] []`, "\xff\xfe[", `"[]"`} {
 		if list, err := Format(w.store, w.clock.now).Read(t.Context(), []byte(raw)); scheduler.CodeOf(err) != scheduler.CodeInvalid {
 			t.Errorf("%q: %v, %v", raw, list, err)
 		}

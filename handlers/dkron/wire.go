@@ -49,7 +49,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 		return json.Unmarshal(b, (*string)(t))
 	case b[0] == '{' || b[0] == '[':
 		kind := map[byte]string{'{': "object", '[': "array"}[b[0]]
-		return &json.UnmarshalTypeError{Value: kind, Type: reflect.TypeFor[string](), Struct: "Job", Field: "config"}
+		return &json.UnmarshalTypeError{Value: kind, Type: reflect.TypeFor[string](), Struct: "Job"}
 	default:
 		*t = text(b)
 		return nil

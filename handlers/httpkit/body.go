@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -71,7 +71,7 @@ func readBody(c echo.Context) ([]byte, error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	return raw, nil
+	return raw, validText(raw)
 }
 
 // Decode is JSON for what is no body.
@@ -82,41 +82,17 @@ func Decode[T any](raw []byte, into *T) error {
 	return typeError(json.Unmarshal(raw, into))
 }
 
-// embedded matches what a decoder puts before the name of a field that is of another
-// object only in Go. The names of fields begin with a small letter.
-var embedded = regexp.MustCompile(`\b[A-Z]\w*\.`)
-
 func typeError(err error) error {
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &wrong) && wrong.Field == "":
-		return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body must be %s, not %s", inWords(wrong.Type), wrong.Value)
-	case errors.As(err, &wrong):
-		return BadField(embedded.ReplaceAllString(wrong.Field, ""), "must be %s, not %s", inWords(wrong.Type), wrong.Value)
+	}
+	switch field, problem, ok := scheduler.WrongType(err); {
+	case ok && field == "":
+		return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body %s", problem)
+	case ok:
+		return BadField(field, "%s", problem)
 	}
 	return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body is not valid JSON: %s", err.Error())
-}
-
-// inWords names the JSON type that a Go type is read from.
-func inWords(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Pointer:
-		return inWords(t.Elem())
-	case reflect.Bool:
-		return "true or false"
-	case reflect.String:
-		return "a text in quotes"
-	case reflect.Slice:
-		return "a list"
-	case reflect.Struct, reflect.Map:
-		return "an object"
-	case reflect.Float64:
-		return "a number"
-	default:
-		return "a whole number"
-	}
 }
 
 func readError(err error) error {
@@ -191,13 +167,16 @@ func Form(c echo.Context, several ...string) (url.Values, error) {
 	return r.PostForm, checkForm(r.PostForm, several)
 }
 
-// checkForm refuses what cannot have come from a form: a field with two
-// different values (a check box with its hidden twin has), and JSON that was
-// sent as a form, which is curl's default.
+// checkForm refuses what cannot have come from a form: what is no text, a field
+// with two different values (a check box with its hidden twin has), and JSON that
+// was sent as a form, which is curl's default.
 func checkForm(form url.Values, several []string) error {
 	for field, values := range form {
 		if strings.HasPrefix(field, "{") {
 			return Refuse(http.StatusUnsupportedMediaType, scheduler.CodeInvalid, "the body looks like JSON; send it with Content-Type: application/json")
+		}
+		if !utf8.ValidString(field + "=" + strings.Join(values, "\n")) {
+			return BadField(shown(field), "is not valid UTF-8")
 		}
 		for _, v := range values[1:] {
 			if v != values[0] && !slices.Contains(several, field) && v != "true" && v != "false" {

@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"belfry/scheduler"
 )
@@ -38,6 +41,39 @@ func syntaxError(err error, d *json.Decoder) error {
 		return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body is not valid JSON: it ends too early")
 	}
 	return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body is not valid JSON: %s, at byte %d", err.Error(), d.InputOffset())
+}
+
+// validText refuses JSON whose texts encoding/json would change: bytes that are not
+// UTF-8, and escapes of one half of a character.
+func validText(raw []byte) error {
+	if !utf8.Valid(raw) {
+		return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body is not valid UTF-8")
+	}
+	for i := 0; i+1 < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		r := escaped(raw[i:])
+		switch {
+		case !utf16.IsSurrogate(r):
+			i++ // what is escaped may be a backslash
+		case utf16.DecodeRune(r, escaped(raw[i+6:])) == unicode.ReplacementChar:
+			return Refuse(http.StatusBadRequest, scheduler.CodeInvalid, "the body has %s, which is half a character, at byte %d", raw[i:i+6], i)
+		default:
+			i += 11
+		}
+	}
+	return nil
+}
+
+// escaped is what a \u and four digits at the beginning of text stand for, 0 where
+// there are none.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0
+	}
+	n, _ := strconv.ParseUint(string(text[2:6]), 16, 16)
+	return rune(n)
 }
 
 // maxDepth is how deep objects and lists may be nested: a megabyte of brackets

@@ -39,30 +39,36 @@ type savedJob struct {
 	Class string            `json:"job_class_string"`
 	Args  []json.RawMessage `json:"pub_args"`
 	Next  *string           `json:"next_run_time"`
-	cronWire
+	CronWire
+
+	wrong error // what cannot be read of it
 }
 
 // readDump reads the list, as it was answered or only the array within.
 func readDump(raw []byte, classes Catalogue) ([]scheduler.Imported, error) {
 	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
 	var whole struct {
-		Jobs *[]savedJob `json:"jobs"`
+		Jobs *[]json.RawMessage `json:"jobs"`
 	}
-	whole.Jobs = &[]savedJob{}
 	var err error
 	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")) {
-		err = json.Unmarshal(raw, whole.Jobs)
+		err = json.Unmarshal(raw, &whole.Jobs)
 	} else {
-		whole.Jobs = nil
 		err = json.Unmarshal(raw, &whole)
 	}
-	if err == nil && whole.Jobs == nil {
-		err = fmt.Errorf(`it has no "jobs"`)
+	switch {
+	case err != nil:
+		return nil, noList(scheduler.JSONProblem(err))
+	case whole.Jobs == nil:
+		return nil, noList(`it has no "jobs"`)
 	}
-	if err != nil {
-		return nil, scheduler.Errorf(scheduler.CodeInvalid, "this is not a list of jobs as ndscheduler answers it to GET /api/v1/jobs: %s", err)
+	saved := make([]savedJob, len(*whole.Jobs))
+	for i, one := range *whole.Jobs {
+		if err := json.Unmarshal(one, &saved[i]); err != nil {
+			saved[i].wrong = scheduler.Errorf(scheduler.CodeInvalid, "%s", scheduler.JSONProblem(err))
+			saved[i].Name = cmp.Or(saved[i].Name, fmt.Sprintf("entry %d", i+1))
+		}
 	}
-	saved := *whole.Jobs
 	// Names are not unique there. Which one is the second must be the same each time.
 	slices.SortStableFunc(saved, func(x, y savedJob) int { return cmp.Compare(x.JobID, y.JobID) })
 	list := make([]scheduler.Imported, len(saved))
@@ -80,9 +86,16 @@ func readDump(raw []byte, classes Catalogue) ([]scheduler.Imported, error) {
 	return list, nil
 }
 
+func noList(why string) error {
+	return scheduler.Errorf(scheduler.CodeInvalid, "this is not a list of jobs as ndscheduler answers it to GET /api/v1/jobs: %s", why)
+}
+
 // draft makes the job, with what is to be known about it.
 func (j *savedJob) draft(classes Catalogue) (d scheduler.Draft, notes []string, err error) {
 	d = newDraft()
+	if j.wrong != nil {
+		return d, nil, j.wrong
+	}
 	if strings.TrimSpace(j.Class) == "" {
 		return d, nil, scheduler.Errorf(scheduler.CodeInvalid, "it has no job_class_string")
 	}

@@ -132,8 +132,8 @@ func TestImportNotes(t *testing.T) {
 			t.Errorf("%d is %q %q %q %t %q, want %+v", i, got.Draft.Name, got.Draft.DisplayName, zone, got.Draft.Enabled, words, want)
 		}
 	}
-	for _, wrong := range []string{"", "x", "{}", `{"jobs": 5}`, `[5]`, `{"jobs": [{"name": 5}]}`} {
-		if _, err := Format(w.service).Read(t.Context(), []byte(wrong)); scheduler.CodeOf(err) != scheduler.CodeInvalid {
+	for _, wrong := range []string{"", "x", "{}", `{"jobs": 5}`, `[] x`} {
+		if _, err := Format(w.service).Read(t.Context(), []byte(wrong)); scheduler.CodeOf(err) != scheduler.CodeInvalid || strings.Contains(err.Error(), "Go") {
 			t.Errorf("%s: %v", wrong, err)
 		}
 	}
@@ -143,5 +143,32 @@ func TestImportNotes(t *testing.T) {
 		if got := Format(nil).List(server); got != want {
 			t.Errorf("%s is asked at %s", server, got)
 		}
+	}
+}
+
+// TestImportRefusesOneAlone: what cannot be read of a list leaves the others alone,
+// and is said without the names of Go's types.
+func TestImportRefusesOneAlone(t *testing.T) {
+	w := newWorld(t)
+	list, err := Format(w.service).Read(t.Context(), []byte(`{"jobs": [
+		{"job_id": "a", "name": "good", "job_class_string": "simple_scheduler.jobs.shell_job.ShellJob", "pub_args": ["true"], "minute": "5"},
+		{"job_id": "b", "name": "args", "job_class_string": "x.Y", "pub_args": "x", "minute": "5"},
+		{"job_id": "c", "name": "minute", "job_class_string": "x.Y", "minute": 5},
+		{"job_id": "d", "name": 5}, 5]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, one := range list {
+		got[one.Draft.Name] = ""
+		if one.Err != nil {
+			got[one.Draft.Name] = one.Err.Error()
+		}
+	}
+	if d := cmp.Diff(map[string]string{
+		"good": "", "args": "pub_args must be a list, not string", "minute": "minute must be a text in quotes, not number",
+		"entry 4": "name must be a text in quotes, not number", "entry 5": "it must be an object, not number",
+	}, got); d != "" {
+		t.Error(d)
 	}
 }

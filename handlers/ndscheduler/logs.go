@@ -111,7 +111,7 @@ func (a *API) presentLog(e *scheduler.AuditEntry) logWire {
 
 // deletedJob is the job as it was, as JSON within the log's JSON.
 func (a *API) deletedJob(j *scheduler.Job, at time.Time) string {
-	w := jobWire{JobID: hexID(j.ID), Name: j.Title(), cronWire: cronOf(j)}
+	w := jobWire{JobID: hexID(j.ID), Name: j.Title(), CronWire: cronOf(j)}
 	w.JobClass, w.PubArgs = classOf(j)
 	if due, err := j.Times().Parse(); err == nil && j.Live() {
 		if next, ok := due.Next(at); ok {

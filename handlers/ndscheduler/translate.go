@@ -51,19 +51,19 @@ func classConfig(class string, args []json.RawMessage) json.RawMessage {
 
 // cronOf are the fields of a job's schedule; all empty when it has none, or one in
 // a language without such fields.
-func cronOf(j *scheduler.Job) cronWire {
+func cronOf(j *scheduler.Job) CronWire {
 	if len(j.Schedules) != 1 || j.Schedules[0].Grammar != cron.APScheduler.Name {
-		return cronWire{}
+		return CronWire{}
 	}
 	v, err := cron.APValues(j.Schedules[0].Text)
 	if err != nil {
-		return cronWire{}
+		return CronWire{}
 	}
-	return cronWire{v["month"], v["day"], v["week"], v["day_of_week"], v["hour"], v["minute"]}
+	return CronWire{v["month"], v["day"], v["week"], v["day_of_week"], v["hour"], v["minute"]}
 }
 
 func (a *API) presentJob(j *scheduler.Job) jobWire {
-	w := jobWire{JobID: hexID(j.ID), Name: j.Title(), cronWire: cronOf(j)}
+	w := jobWire{JobID: hexID(j.ID), Name: j.Title(), CronWire: cronOf(j)}
 	w.JobClass, w.PubArgs = classOf(j)
 	if at, ok := a.Timetable.Next(j.ID); ok && j.Live() {
 		w.runsNext(at, a.Zone)

@@ -12,8 +12,9 @@ type errorWire struct {
 	Error string `json:"error"`
 }
 
-// cronWire are the fields of a schedule that this API has.
-type cronWire struct {
+// CronWire are the fields of a schedule that this API has. Its name is
+// exported so that errors leave it out: see scheduler.WrongType.
+type CronWire struct {
 	Month     string `json:"month"`
 	Day       string `json:"day"`
 	Week      string `json:"week"`
@@ -28,7 +29,7 @@ type jobWire struct {
 	NextRun  string            `json:"next_run_time"`
 	JobClass string            `json:"job_class_string"`
 	PubArgs  []json.RawMessage `json:"pub_args"`
-	cronWire
+	CronWire
 
 	next time.Time
 }
@@ -45,7 +46,7 @@ type runJobWire struct {
 	TaskName string            `json:"task_name"`
 	JobClass string            `json:"job_class_string"`
 	PubArgs  []json.RawMessage `json:"pub_args"`
-	cronWire
+	CronWire
 }
 
 type jobsWire struct {

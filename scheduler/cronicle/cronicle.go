@@ -163,7 +163,7 @@ func read(raw []byte) ([]scheduler.Imported, error) {
 			err = x.add(string(m[1]), list.Items)
 		}
 		if err != nil {
-			return nil, scheduler.Errorf(scheduler.CodeInvalid, "line %d, %s, cannot be read: %s", number, key, err)
+			return nil, scheduler.Errorf(scheduler.CodeInvalid, "line %d, %s, cannot be read: %s", number, key, scheduler.JSONProblem(err))
 		}
 	}
 	if !found {
@@ -215,7 +215,7 @@ func (x *export) event(item json.RawMessage) {
 			}
 		}
 		x.broken = append(x.broken, scheduler.Imported{
-			Draft: scheduler.Draft{Name: name}, Err: scheduler.Errorf(scheduler.CodeInvalid, "it is no event: %s", err),
+			Draft: scheduler.Draft{Name: name}, Err: scheduler.Errorf(scheduler.CodeInvalid, "it is no event: %s", scheduler.JSONProblem(err)),
 		})
 		return
 	}

@@ -120,7 +120,7 @@ func TestExport(t *testing.T) {
 		{Name: "Nothing", Problem: "its script is empty"},
 		{Name: "Nowhere", Problem: "its URL is empty"},
 		{Name: "Eighth day", Problem: "its timing has the weekday 7, and there are 0 to 6"},
-		{Name: "Often", Problem: "its timing cannot be read: json: cannot unmarshal string into Go struct field timing.minutes of type []cronicle.number"},
+		{Name: "Often", Problem: "its timing cannot be read: minutes must be a list, not string"},
 		{Name: "Summer", Off: true, When: "10,20 */2 * 6-8 *", Executor: "shell", Config: `{"command":"date"}`, Progress: progress},
 		{Name: "Maybe", Problem: "it is no event: maybe is neither true nor false"},
 	}
@@ -176,7 +176,7 @@ func TestNoExport(t *testing.T) {
 		"[job-exec \"x\"]\n":                    "line 1 is not of an export by Cronicle",
 		"# Cronicle\n\nglobal/schedule/0 - {\n": "line 3, global/schedule/0, cannot be read",
 		"global/users - {}\n":                   "it has no global/schedule",
-		"global/plugins/0 - {\"items\":[1]}\n":  "line 1, global/plugins/0, cannot be read",
+		"global/plugins/0 - {\"items\":[1]}\n":  "line 1, global/plugins/0, cannot be read: it must be an object, not number",
 	} {
 		_, err := read([]byte(text))
 		if scheduler.CodeOf(err) != scheduler.CodeInvalid || !strings.Contains(err.Error(), want) {

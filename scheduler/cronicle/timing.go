@@ -32,7 +32,7 @@ func (e *event) schedules() ([]scheduler.Schedule, error) {
 	}
 	var t timing
 	if err := json.Unmarshal(e.Timing, &t); err != nil {
-		return nil, fmt.Errorf("its timing cannot be read: %w", err)
+		return nil, fmt.Errorf("its timing cannot be read: %s", scheduler.JSONProblem(err))
 	}
 	minutes, hours := field(t.Minutes, 0, 59), field(t.Hours, 0, 23)
 	days, months := field(t.Days, 1, 31), field(t.Months, 1, 12)

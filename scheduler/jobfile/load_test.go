@@ -281,7 +281,7 @@ func TestSmallThings(t *testing.T) {
 		"[global]\nuser = ${HOME}":                      "f:2: user: the variable HOME is not set; set it, give a default with ${HOME:-default}, or write $${ for a literal ${",
 		"[job-exec \"a]":                                "f:1: the section's ] is missing",
 	} {
-		if _, err := Parse("f", text, nil); errText(err) != want {
+		if _, err := Parse("f", text, func(string) (string, bool) { return "", false }); errText(err) != want {
 			t.Errorf("%s\n got %v\nwant %s", text, err, want)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // Lookup says what a variable's value is, and whether it has one; os.LookupEnv is
-// one, and with nil no variable has a value.
+// one. With nil, ${...} stays as it is.
 type Lookup = func(name string) (value string, ok bool)
 
 // entry is one key with its value, quotes and variables done.

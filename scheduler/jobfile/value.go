@@ -66,7 +66,7 @@ func unquote(raw string) (string, error) {
 	return raw, nil
 }
 
-// substitute replaces ${VAR} and ${VAR:-default}.
+// substitute replaces ${VAR} and ${VAR:-default}, unless lookup is nil.
 func substitute(text string, lookup Lookup) (string, error) {
 	var out strings.Builder
 	for {
@@ -77,6 +77,11 @@ func substitute(text string, lookup Lookup) (string, error) {
 		}
 		if i > 0 && text[i-1] == '$' {
 			out.WriteString(text[:i-1] + "${")
+			text = text[i+2:]
+			continue
+		}
+		if lookup == nil {
+			out.WriteString(text[:i+2])
 			text = text[i+2:]
 			continue
 		}
@@ -100,10 +105,7 @@ func variable(inner string, lookup Lookup) (string, error) {
 	if !variableName(name) {
 		return "", fmt.Errorf("${%s} is neither ${VAR} nor ${VAR:-default}; write $${ for a literal ${", cut(inner))
 	}
-	value, set := "", false
-	if lookup != nil {
-		value, set = lookup(name)
-	}
+	value, set := lookup(name)
 	switch {
 	case hasDefault && value == "":
 		return fallback, nil
