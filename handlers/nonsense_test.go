@@ -148,7 +148,9 @@ func TestNonsenseQueries(t *testing.T) {
 		"/jobs?sort=color": "sort", "/jobs?sort=name;drop": "query", "/jobs?state=unknown": "state", "/jobs?enabled=maybe": "enabled",
 		"/jobs?executor=rm": "executor", "/jobs?q=%00": "q", "/jobs?q=%ff": "q", "/jobs?q=%zz": "query", "/jobs?q=" + strings.Repeat("x", 501): "q",
 		"/jobs?origin=mars": "origin", "/executions?state=failed,unknown": "state", "/executions?trigger=magic": "trigger",
-		"/executions?from=yesterday": "from", "/executions?to=2026-13-01": "to", "/executions?worker=%07": "worker", "/executions?sort=took": "sort", "/workers?sort=tags": "sort", "/workers?state=fine": "state",
+		"/executions?from=yesterday": "from", "/executions?to=2026-13-01": "to", "/executions?worker=%07": "worker", "/executions?sort=took": "sort", "/workers?sort=tags": "sort",
+		"/audit?via=bogus": "via", "/audit?from=2026-02-01&to=2026-01-01": "to", "/audit/export?format=csv&from=2026-02-01&to=2026-01-01": "to",
+		"/executions?from=2026-02-01&to=2026-01-01": "to", "/workers?state=fine": "state",
 	} {
 		p := w.problem(w.expect(http.StatusBadRequest, ask{path: path, as: scheduler.Viewer}))
 		if len(p.Errors) != 1 || p.Errors[0].Field != field {

@@ -153,6 +153,15 @@ func (q *Query) Time(name string, loc *time.Location) time.Time {
 	return time.Time{}
 }
 
+// Span returns the instants "from" and "to", which must not be before it.
+func (q *Query) Span(loc *time.Location) (from, to time.Time) {
+	from, to = q.Time("from", loc), q.Time("to", loc)
+	if !from.IsZero() && !to.IsZero() && to.Before(from) {
+		q.bad("to", "must not be before from")
+	}
+	return from, to
+}
+
 // Page returns limit and offset.
 func (q *Query) Page(def int) (limit, offset int) {
 	return int(q.Int("limit", int64(def), 1, scheduler.MaxPage)), int(q.Int("offset", 0, 0, 1<<31-1))
