@@ -58,7 +58,7 @@ func (s *Server) jobFilter(r *http.Request) (scheduler.JobFilter, views.JobQuery
 		Query: q.Text("q"), Enabled: q.Bool("enabled"), Executor: q.OneOf("executor", s.Executors...),
 		Origin: scheduler.Origin(q.OneOf("origin", origins()...)),
 		State:  scheduler.State(q.OneOf("state", states...)), Sort: q.OneOf("sort", bothWays(scheduler.JobSorts)...),
-		Tag: q.Text("tag"), Metadata: q.Below("metadata."),
+		Tag: q.Text("tag"), Metadata: q.Metadata(),
 	}
 	f.Limit, f.Offset = q.Page(pageSize)
 	return f, views.JobQuery{

@@ -149,6 +149,7 @@ func TestNonsenseQueries(t *testing.T) {
 		"/jobs?executor=rm": "executor", "/jobs?q=%00": "q", "/jobs?q=%ff": "q", "/jobs?q=%zz": "query", "/jobs?q=" + strings.Repeat("x", 501): "q",
 		"/jobs?origin=mars": "origin", "/executions?state=failed,unknown": "state", "/executions?trigger=magic": "trigger",
 		"/executions?from=yesterday": "from", "/executions?to=2026-13-01": "to", "/executions?worker=%07": "worker", "/executions?sort=took": "sort", "/workers?sort=tags": "sort",
+		"/jobs?metadata.owner=a%07b": "metadata.owner", "/jobs?metadata.a%0Ab=c": "metadata", "/jobs?metadata.owner=" + strings.Repeat("x", 2001): "metadata.owner",
 		"/audit?via=bogus": "via", "/audit?from=2026-02-01&to=2026-01-01": "to", "/audit/export?format=csv&from=2026-02-01&to=2026-01-01": "to",
 		"/executions?from=2026-02-01&to=2026-01-01": "to", "/workers?state=fine": "state",
 	} {

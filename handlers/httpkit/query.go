@@ -55,26 +55,34 @@ func (q *Query) Text(name string) string {
 	return v
 }
 
-// Below returns the parameters whose names begin with prefix, without it; nil
-// when there are none.
-func (q *Query) Below(prefix string) map[string]string {
+// Metadata returns the parameters "metadata.KEY" by their keys, nil when there are
+// none. Their values may be all that a job's metadata may be, with lines and tabs.
+func (q *Query) Metadata() map[string]string {
 	var found map[string]string
 	for _, full := range slices.Sorted(maps.Keys(q.values)) {
-		name, ok := strings.CutPrefix(full, prefix)
-		if !ok || q.values.Get(full) == "" {
+		key, ok := strings.CutPrefix(full, "metadata.")
+		v := q.values.Get(full)
+		if !ok || v == "" {
 			continue
 		}
-		if problem := plain(name, 500); problem != "" {
-			q.bad(strings.TrimSuffix(prefix, "."), "%s", problem)
+		if problem := plain(key, 500); problem != "" {
+			q.bad("metadata", "%s", problem)
+			continue
+		}
+		if problem := plain(lines.Replace(v), scheduler.MaxMetadataValue); problem != "" {
+			q.bad(full, "%s", problem)
 			continue
 		}
 		if found == nil {
 			found = map[string]string{}
 		}
-		found[name] = q.Text(full)
+		found[key] = v
 	}
 	return found
 }
+
+// lines are the control characters of texts with lines.
+var lines = strings.NewReplacer("\n", " ", "\r", " ", "\t", " ")
 
 // Raw returns a parameter as it came, for showing it again.
 func (q *Query) Raw(name string) string { return strings.ToValidUTF8(q.values.Get(name), "\uFFFD") }
