@@ -38,7 +38,7 @@ func (s *Server) executionsPage(c echo.Context, list []scheduler.Execution, prop
 	if props.Rows, err = s.executionRows(c.Request().Context(), list); err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, answer{page: views.ExecutionsPage(props), fragment: views.ExecutionsTable(props)})
+	return respond(c, http.StatusOK, answer{page: views.ExecutionsPage(props), fragment: views.ExecutionsTable(props), file: "executions"})
 }
 
 // executionFilter reads the filter of a list of executions. For pages, which

@@ -44,7 +44,7 @@ func (s *Server) listJobs(c echo.Context) error {
 	props := views.JobsProps{
 		Page: s.boardPage(c, "Jobs", views.NavJobs), Query: q, Rows: s.jobRows(jobs, stats), Total: total, Executors: s.Executors,
 	}
-	return respond(c, http.StatusOK, answer{page: views.JobsPage(props), fragment: views.JobsTable(props)})
+	return respond(c, http.StatusOK, answer{page: views.JobsPage(props), fragment: views.JobsTable(props), file: "jobs"})
 }
 
 // jobFilter reads the filter of a list of jobs.

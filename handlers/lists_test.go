@@ -124,6 +124,25 @@ func TestPastTheEnd(t *testing.T) {
 	}
 }
 
+// TestOtherFormats: a list that is asked for as something else is not answered as
+// JSON, as if that had been asked for.
+func TestOtherFormats(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{
+		"/jobs", "/executions", "/audit", "/tree", "/workers", "/workers/tokens", "/settings/users", "/settings/tokens", "/settings/classes",
+	} {
+		for _, format := range []string{"CSV", "xml", "csv,json"} {
+			a := ask{path: path + "?format=" + format, as: scheduler.Admin}
+			if p := w.problem(w.expect(http.StatusBadRequest, a)); len(p.Errors) != 1 || p.Errors[0].Field != "format" {
+				t.Errorf("%s: %+v", a.path, p.Errors)
+			}
+			w.expect(http.StatusBadRequest, a.page())
+		}
+		w.expect(http.StatusOK, ask{path: path + "?format=", as: scheduler.Admin})
+		w.expect(http.StatusOK, ask{path: path + "?format=json", as: scheduler.Admin})
+	}
+}
+
 // TestWorkersByLoad: what is busiest, and what was not seen for longest, comes
 // first or last.
 func TestWorkersByLoad(t *testing.T) {
