@@ -167,6 +167,7 @@ func TestListOfJobs(t *testing.T) {
 		"state=failed":                  " of 0",
 		"q=&limit=&sort=&enabled=":      "alpha beta gamma of 3",
 		"something=else&limit=1&origin": "alpha of 3",
+		"q=&q=AM&q=":                    "gamma of 1",
 	} {
 		got := decode[listOut[jobOutForTest]](t, w.expect(http.StatusOK, ask{path: "/jobs?" + query, as: scheduler.Viewer}))
 		var names []string

@@ -150,6 +150,9 @@ func TestNonsenseQueries(t *testing.T) {
 		"/jobs?origin=mars": "origin", "/executions?state=failed,unknown": "state", "/executions?trigger=magic": "trigger",
 		"/executions?from=yesterday": "from", "/executions?to=2026-13-01": "to", "/executions?worker=%07": "worker", "/executions?sort=took": "sort", "/workers?sort=tags": "sort",
 		"/jobs?metadata.owner=a%07b": "metadata.owner", "/jobs?metadata.a%0Ab=c": "metadata", "/jobs?metadata.owner=" + strings.Repeat("x", 2001): "metadata.owner",
+		"/audit?actor=a&actor=b": "actor", "/jobs?q=a&q=b": "q", "/jobs?limit=1&limit=2": "limit", "/jobs?enabled=true&enabled=true": "enabled",
+		"/jobs?sort=name&sort=created": "sort", "/jobs?metadata.a=b&metadata.a=c": "metadata.a", "/executions?exit_code=1&exit_code=2": "exit_code",
+		"/executions?from=2026-01-01&from=2026-01-02": "from", "/jobs?format=csv&format=json": "format",
 		"/audit?via=bogus": "via", "/audit?from=2026-02-01&to=2026-01-01": "to", "/audit/export?format=csv&from=2026-02-01&to=2026-01-01": "to",
 		"/executions?from=2026-02-01&to=2026-01-01": "to", "/workers?state=fine": "state",
 	} {
