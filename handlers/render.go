@@ -149,18 +149,20 @@ func respondJSON(c echo.Context, status int, a answer) error {
 	return blob(c, status, kind, append(b, '\n'))
 }
 
-// csvOf writes rows for a spreadsheet. What would be a formula there is text.
+// csvOf writes rows for a spreadsheet. What would be a formula there is text. Rows end
+// as RFC 4180 says; UseCRLF would end the lines within cells so, too.
 func csvOf(rows [][]string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	w.UseCRLF = true
 	for _, row := range rows {
 		for i, cell := range row {
 			row[i] = formulaFree(cell)
 		}
 		_ = w.Write(row) // into memory
+		w.Flush()
+		b.Truncate(b.Len() - len("\n"))
+		b.WriteString("\r\n")
 	}
-	w.Flush()
 	return b.Bytes()
 }
 
