@@ -147,6 +147,7 @@ func TestOutput(t *testing.T) {
 		{"last bytes", map[string]string{"Range": "bytes=-6"}, 206, "third\n", "bytes 13-18/19"},
 		{"past the end", map[string]string{"Range": "bytes=13-999"}, 206, "third\n", "bytes 13-18/19"},
 		{"after the end", map[string]string{"Range": "bytes=19-"}, 416, "", "bytes */19"},
+		{"the last none", map[string]string{"Range": "bytes=-0"}, 416, "", "bytes */19"},
 		{"backwards", map[string]string{"Range": "bytes=5-2"}, 416, "", ""},
 		{"nonsense", map[string]string{"Range": "bytes=x"}, 416, "", ""},
 		{"huge", map[string]string{"Range": "bytes=99999999999999999999-"}, 416, "", ""},
