@@ -63,7 +63,12 @@ func TestAudit(t *testing.T) {
 	if strings.Contains(page, "hunter2") {
 		t.Error("the page has a secret")
 	}
-	w.expect(http.StatusOK, ask{path: "/audit?from=nonsense", as: scheduler.Admin}.page())
+	for _, query := range []string{"?from=nonsense", "?from=2020-01-02&to=2020-01-01", "?to=yesterday&offset=50"} {
+		wrong := w.expect(http.StatusOK, ask{path: "/audit" + query, as: scheduler.Admin}.htmx()).Body.String()
+		if !strings.Contains(wrong, "The filter is not right") || strings.Contains(wrong, "<table") || strings.Contains(wrong, "format=") {
+			t.Errorf("%s: the list is %s", query, wrong)
+		}
+	}
 	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
 		w.expect(http.StatusMethodNotAllowed, ask{method: method, path: "/audit", as: scheduler.Admin})
 		w.expect(http.StatusNotFound, ask{method: method, path: fmt.Sprint("/audit/", all[0].ID), as: scheduler.Admin})

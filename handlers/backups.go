@@ -155,7 +155,7 @@ func (s *Server) downloadBackup(c echo.Context) error {
 	h.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": b.Name}))
 	h.Set("Cache-Control", "private, no-store")
 	h.Set("ETag", strconv.Quote(b.Name+"-"+strconv.FormatInt(b.Bytes, 10)))
-	http.ServeContent(c.Response(), c.Request(), "", b.MadeAt, file)
+	serveContent(c, b.MadeAt, file)
 	return nil
 }
 

@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -56,7 +59,7 @@ func (s *Server) showDerived(c echo.Context, e scheduler.Execution, as string) e
 	}
 	if marks != nil {
 		d.begin(marks)
-		http.ServeContent(c.Response(), r, "", e.FinishedAt, d)
+		serveContent(c, e.FinishedAt, d)
 		return nil
 	}
 	if r.Header.Get("If-None-Match") == h.Get("ETag") {
@@ -68,6 +71,18 @@ func (s *Server) showDerived(c echo.Context, e scheduler.Execution, as string) e
 	s.marks.keep(e.ID, as, d.marks)
 	return nil
 }
+
+// serveContent answers with content, whole or in ranges. The last no bytes are no range,
+// for which http.ServeContent has an answer only when they are asked for otherwise.
+func serveContent(c echo.Context, modified time.Time, content io.ReadSeeker) {
+	r := c.Request()
+	if lastNone.MatchString(r.Header.Get("Range")) {
+		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", int64(math.MaxInt64)))
+	}
+	http.ServeContent(c.Response(), r, "", modified, content)
+}
+
+var lastNone = regexp.MustCompile(`^bytes=\s*-\s*0+\s*$`)
 
 // makes tells programs apart that may make other forms of the same output.
 func (s *Server) makes() uint32 {

@@ -38,12 +38,13 @@ func (s *Server) executionsPage(c echo.Context, list []scheduler.Execution, prop
 	if props.Rows, err = s.executionRows(c.Request().Context(), list); err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, answer{page: views.ExecutionsPage(props), fragment: views.ExecutionsTable(props)})
+	return respond(c, http.StatusOK, answer{page: views.ExecutionsPage(props), fragment: views.ExecutionsTable(props), file: "executions"})
 }
 
 // executionFilter reads the filter of a list of executions. For pages, which
-// search while one types, a wrong time is shown beside its field, and a job that
-// is not there has no executions: Limit is 0. For programs both are errors.
+// search while one types, a wrong time is shown beside its field, and there are no
+// executions, as of a job that is not there: Limit is 0. For programs both are
+// errors.
 func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, views.ExecutionQuery, map[string]string, error) {
 	q := httpkit.ReadQuery(c.Request())
 	var states []string
@@ -69,7 +70,7 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 	if found {
 		zone = s.zoneOf(c, j)
 	}
-	f.From, f.To = q.Time("from", zone), q.Time("to", zone)
+	f.From, f.To = q.Span(zone)
 	asked := views.ExecutionQuery{
 		Job: job, State: joinStates(f.States), Trigger: string(f.Trigger), Worker: f.Worker,
 		Exit: q.Raw("exit_code"), From: q.Raw("from"), To: q.Raw("to"), Sort: f.Sort, Limit: f.Limit, Offset: f.Offset,
@@ -92,6 +93,9 @@ func (s *Server) executionFilter(c echo.Context) (scheduler.ExecutionFilter, vie
 			return f, asked, nil, failed
 		}
 		f.JobID = j.ID
+	}
+	if len(q.Fields()) > 0 {
+		f.Limit = 0
 	}
 	return f, asked, fieldMap(q.Fields()), nil
 }

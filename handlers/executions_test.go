@@ -93,6 +93,17 @@ func TestListOfExecutions(t *testing.T) {
 	if !strings.Contains(rec.Body.String(), "is not a time") || !strings.Contains(rec.Body.String(), `value="nonsense"`) {
 		t.Error("the page does not say what is wrong with the time")
 	}
+	for query, says := range map[string]string{
+		"from=yesterday":                "From is not a time",
+		"to=x&offset=50":                "Until is not a time",
+		"from=2000-01-02&to=2000-01-01": "Until must not be before from",
+		"exit_code=x":                   "Exit code must be",
+	} {
+		wrong := w.expect(http.StatusOK, ask{path: "/executions?" + query, as: scheduler.Viewer}.htmx()).Body.String()
+		if !strings.Contains(wrong, says) || strings.Contains(wrong, "<table") || strings.Contains(wrong, "format=") {
+			t.Errorf("%s: the list is %s", query, wrong)
+		}
+	}
 }
 
 func TestExecutionPage(t *testing.T) {
@@ -136,6 +147,7 @@ func TestOutput(t *testing.T) {
 		{"last bytes", map[string]string{"Range": "bytes=-6"}, 206, "third\n", "bytes 13-18/19"},
 		{"past the end", map[string]string{"Range": "bytes=13-999"}, 206, "third\n", "bytes 13-18/19"},
 		{"after the end", map[string]string{"Range": "bytes=19-"}, 416, "", "bytes */19"},
+		{"the last none", map[string]string{"Range": "bytes=-0"}, 416, "", "bytes */19"},
 		{"backwards", map[string]string{"Range": "bytes=5-2"}, 416, "", ""},
 		{"nonsense", map[string]string{"Range": "bytes=x"}, 416, "", ""},
 		{"huge", map[string]string{"Range": "bytes=99999999999999999999-"}, 416, "", ""},

@@ -44,7 +44,7 @@ func (s *Server) listJobs(c echo.Context) error {
 	props := views.JobsProps{
 		Page: s.boardPage(c, "Jobs", views.NavJobs), Query: q, Rows: s.jobRows(jobs, stats), Total: total, Executors: s.Executors,
 	}
-	return respond(c, http.StatusOK, answer{page: views.JobsPage(props), fragment: views.JobsTable(props)})
+	return respond(c, http.StatusOK, answer{page: views.JobsPage(props), fragment: views.JobsTable(props), file: "jobs"})
 }
 
 // jobFilter reads the filter of a list of jobs.
@@ -58,7 +58,7 @@ func (s *Server) jobFilter(r *http.Request) (scheduler.JobFilter, views.JobQuery
 		Query: q.Text("q"), Enabled: q.Bool("enabled"), Executor: q.OneOf("executor", s.Executors...),
 		Origin: scheduler.Origin(q.OneOf("origin", origins()...)),
 		State:  scheduler.State(q.OneOf("state", states...)), Sort: q.OneOf("sort", bothWays(scheduler.JobSorts)...),
-		Tag: q.Text("tag"), Metadata: q.Below("metadata."),
+		Tag: q.Text("tag"), Metadata: q.Metadata(),
 	}
 	f.Limit, f.Offset = q.Page(pageSize)
 	return f, views.JobQuery{

@@ -147,6 +147,29 @@ func TestSentBackUnchanged(t *testing.T) {
 	}
 }
 
+// TestOwnersOfAnyText: the list's own link to an owner's jobs finds them, whatever the
+// owner is called.
+func TestOwnersOfAnyText(t *testing.T) {
+	w := newWorld(t)
+	for i, owner := range []string{"a\nb", "a\tb", "a\r\nb", strings.Repeat("ä", 2000), `"&=#+%`} {
+		name := fmt.Sprint("job-", i)
+		body, err := json.Marshal(map[string]any{
+			"name": name, "executor": "shell", "config": map[string]string{"command": "true"}, "metadata": map[string]string{"owner": owner},
+		})
+		w.must(err)
+		w.expect(http.StatusCreated, ask{method: "POST", path: "/jobs", as: scheduler.Editor, body: string(body)})
+		page := w.expect(http.StatusOK, ask{path: "/jobs?q=" + name, as: scheduler.Viewer}.page()).Body.String()
+		link := regexp.MustCompile(`href="(/jobs\?metadata\.owner=[^"]*)"`).FindStringSubmatch(page)
+		if link == nil {
+			t.Fatalf("no link to the owner %.20q", owner)
+		}
+		got := decode[listOut[jobOutForTest]](t, w.expect(http.StatusOK, ask{path: link[1], as: scheduler.Viewer}))
+		if len(got.Items) != 1 || got.Items[0].Name != name {
+			t.Errorf("%.20q: %+v", owner, got.Items)
+		}
+	}
+}
+
 func TestListOfJobs(t *testing.T) {
 	w := newWorld(t)
 	if rec := w.expect(http.StatusOK, ask{path: "/jobs", as: scheduler.Viewer}); strings.TrimSpace(rec.Body.String()) != `{"items":[],"total":0}` {
@@ -171,6 +194,7 @@ func TestListOfJobs(t *testing.T) {
 		"state=failed":                  " of 0",
 		"q=&limit=&sort=&enabled=":      "alpha beta gamma of 3",
 		"something=else&limit=1&origin": "alpha of 3",
+		"q=&q=AM&q=":                    "gamma of 1",
 	} {
 		got := decode[listOut[jobOutForTest]](t, w.expect(http.StatusOK, ask{path: "/jobs?" + query, as: scheduler.Viewer}))
 		var names []string

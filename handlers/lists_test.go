@@ -80,6 +80,69 @@ func TestWorkerList(t *testing.T) {
 	}
 }
 
+// TestPastTheEnd: a page that a list does not have is not said to be an empty list,
+// and leads back to the list's last page.
+func TestPastTheEnd(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"a", "b", "c"} {
+		w.job(name)
+		w.run(name)
+		_, err := w.service.CreateTreeJob(t.Context(), scheduler.Server, scheduler.TreeDraft{Title: name, Command: "x"}, "", nil)
+		w.must(err)
+		w.worker(name)
+		w.must(w.service.CreateUser(t.Context(), scheduler.Server, name, "12345678", scheduler.Viewer))
+		_, _, err = w.service.CreateToken(t.Context(), scheduler.Server, name, scheduler.Viewer, 0)
+		w.must(err)
+		w.expect(http.StatusCreated, ask{method: "POST", path: "/settings/classes", as: scheduler.Admin, body: fmt.Sprintf(
+			`{"name":%q,"executor":"noop"}`, "a."+name)})
+	}
+	for _, path := range []string{
+		"/jobs", "/executions", "/executions?state=queued,running", "/audit", "/tree", "/workers", "/workers/tokens", "/settings/users", "/settings/tokens", "/settings/classes",
+	} {
+		and := "?"
+		if strings.Contains(path, "?") {
+			and = "&"
+		}
+		page := w.expect(http.StatusOK, ask{path: path + and + "limit=2&offset=100000", as: scheduler.Admin}.page()).Body.String()
+		if !strings.Contains(page, "There is no page this far") {
+			t.Errorf("%s does not say that there is no such page", path)
+		}
+		for _, words := range []string{"No jobs yet", "Nothing has run", "Nothing was done", "Nothing here yet", "Nothing matches", "No token"} {
+			if strings.Contains(page, words) {
+				t.Errorf("%s says %q", path, words)
+			}
+		}
+		last := regexp.MustCompile(`href="([^"]*)">Show the last page`).FindStringSubmatch(page)
+		if last == nil {
+			t.Errorf("%s leads nowhere", path)
+			continue
+		}
+		page = w.expect(http.StatusOK, ask{path: strings.ReplaceAll(last[1], "&amp;", "&"), as: scheduler.Admin}.page()).Body.String()
+		if strings.Contains(page, "no page this far") || !strings.Contains(page, `rel="prev"`) || strings.Contains(page, `rel="next"`) {
+			t.Errorf("%s leads to %s, which is not the last page", path, last[1])
+		}
+	}
+}
+
+// TestOtherFormats: a list that is asked for as something else is not answered as
+// JSON, as if that had been asked for.
+func TestOtherFormats(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{
+		"/jobs", "/executions", "/audit", "/tree", "/workers", "/workers/tokens", "/settings/users", "/settings/tokens", "/settings/classes",
+	} {
+		for _, format := range []string{"CSV", "xml", "csv,json"} {
+			a := ask{path: path + "?format=" + format, as: scheduler.Admin}
+			if p := w.problem(w.expect(http.StatusBadRequest, a)); len(p.Errors) != 1 || p.Errors[0].Field != "format" {
+				t.Errorf("%s: %+v", a.path, p.Errors)
+			}
+			w.expect(http.StatusBadRequest, a.page())
+		}
+		w.expect(http.StatusOK, ask{path: path + "?format=", as: scheduler.Admin})
+		w.expect(http.StatusOK, ask{path: path + "?format=json", as: scheduler.Admin})
+	}
+}
+
 // TestWorkersByLoad: what is busiest, and what was not seen for longest, comes
 // first or last.
 func TestWorkersByLoad(t *testing.T) {

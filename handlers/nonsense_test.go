@@ -157,7 +157,13 @@ func TestNonsenseQueries(t *testing.T) {
 		"/jobs?sort=color": "sort", "/jobs?sort=name;drop": "query", "/jobs?state=unknown": "state", "/jobs?enabled=maybe": "enabled",
 		"/jobs?executor=rm": "executor", "/jobs?q=%00": "q", "/jobs?q=%ff": "q", "/jobs?q=%zz": "query", "/jobs?q=" + strings.Repeat("x", 501): "q",
 		"/jobs?origin=mars": "origin", "/executions?state=failed,unknown": "state", "/executions?trigger=magic": "trigger",
-		"/executions?from=yesterday": "from", "/executions?to=2026-13-01": "to", "/executions?worker=%07": "worker", "/executions?sort=took": "sort", "/workers?sort=tags": "sort", "/workers?state=fine": "state",
+		"/executions?from=yesterday": "from", "/executions?to=2026-13-01": "to", "/executions?worker=%07": "worker", "/executions?sort=took": "sort", "/workers?sort=tags": "sort",
+		"/jobs?metadata.owner=a%07b": "metadata.owner", "/jobs?metadata.a%0Ab=c": "metadata", "/jobs?metadata.owner=" + strings.Repeat("x", 2001): "metadata.owner",
+		"/audit?actor=a&actor=b": "actor", "/jobs?q=a&q=b": "q", "/jobs?limit=1&limit=2": "limit", "/jobs?enabled=true&enabled=true": "enabled",
+		"/jobs?sort=name&sort=created": "sort", "/jobs?metadata.a=b&metadata.a=c": "metadata.a", "/executions?exit_code=1&exit_code=2": "exit_code",
+		"/executions?from=2026-01-01&from=2026-01-02": "from", "/jobs?format=csv&format=json": "format",
+		"/audit?via=bogus": "via", "/audit?from=2026-02-01&to=2026-01-01": "to", "/audit/export?format=csv&from=2026-02-01&to=2026-01-01": "to",
+		"/executions?from=2026-02-01&to=2026-01-01": "to", "/workers?state=fine": "state",
 	} {
 		p := w.problem(w.expect(http.StatusBadRequest, ask{path: path, as: scheduler.Viewer}))
 		if len(p.Errors) != 1 || p.Errors[0].Field != field {

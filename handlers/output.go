@@ -50,7 +50,7 @@ func (s *Server) showOutput(c echo.Context) error {
 	if e.State.Final() {
 		h.Set("ETag", `"`+e.ID+`"`)
 	}
-	http.ServeContent(c.Response(), c.Request(), "", e.FinishedAt, whole)
+	serveContent(c, e.FinishedAt, whole)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,10 +74,23 @@ func download(r *http.Request) string {
 	if r.Method != http.MethodGet || !strings.Contains(r.URL.RawQuery, "format=") {
 		return ""
 	}
-	if f := r.URL.Query().Get("format"); f == "csv" || f == "json" {
+	if f := r.URL.Query().Get("format"); slices.Contains(listFormats, f) {
 		return f
 	}
 	return ""
+}
+
+// listFormats are the files that a list can be kept as.
+var listFormats = []string{"csv", "json"}
+
+// listFormat refuses to show a list in another format.
+func listFormat(r *http.Request) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil
+	}
+	q := httpkit.ReadQuery(r)
+	q.OneOf("format", listFormats...)
+	return q.Err()
 }
 
 // answer is one result in its renderings. A nil fragment is the page's.
@@ -86,7 +100,7 @@ type answer struct {
 	json     any
 	mime     string            // of json; "" is application/json
 	table    func() [][]string // a list's rows, its head first; nil is no list
-	file     string            // what a download of it is called, without its ending
+	file     string            // what a download of it is called, without its ending; "" is no list
 }
 
 // respond renders into a buffer first, so that what fails to render can still
@@ -95,6 +109,9 @@ func respond(c echo.Context, status int, a answer) error {
 	c.Response().Header().Set(echo.HeaderVary, "Accept, HX-Request, HX-Boosted, HX-History-Restore-Request, Cookie, Authorization")
 	var b bytes.Buffer
 	how := form(c.Request())
+	if err := listFormat(c.Request()); a.file != "" && status < http.StatusBadRequest && err != nil {
+		return err
+	}
 	if status >= http.StatusBadRequest {
 		how = accepted(c.Request()) // there is no file
 	}
@@ -132,18 +149,20 @@ func respondJSON(c echo.Context, status int, a answer) error {
 	return blob(c, status, kind, append(b, '\n'))
 }
 
-// csvOf writes rows for a spreadsheet. What would be a formula there is text.
+// csvOf writes rows for a spreadsheet. What would be a formula there is text. Rows end
+// as RFC 4180 says; UseCRLF would end the lines within cells so, too.
 func csvOf(rows [][]string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	w.UseCRLF = true
 	for _, row := range rows {
 		for i, cell := range row {
 			row[i] = formulaFree(cell)
 		}
 		_ = w.Write(row) // into memory
+		w.Flush()
+		b.Truncate(b.Len() - len("\n"))
+		b.WriteString("\r\n")
 	}
-	w.Flush()
 	return b.Bytes()
 }
 

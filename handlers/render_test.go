@@ -195,6 +195,15 @@ func TestGzip(t *testing.T) {
 	}
 }
 
+// TestCellsStayAsTheyAre: a file's cells have their own line ends, whatever ends its
+// rows.
+func TestCellsStayAsTheyAre(t *testing.T) {
+	got := string(csvOf([][]string{{"a", "b\nc"}, {"d\r\ne", "=f\rg"}, {"", "h"}}))
+	if want := "a,\"b\nc\"\r\n\"d\r\ne\",\"'=f\rg\"\r\n,h\r\n"; got != want {
+		t.Errorf("the file is %q, expected %q", got, want)
+	}
+}
+
 func TestHeadIsGet(t *testing.T) {
 	w := newWorld(t)
 	w.job("one")

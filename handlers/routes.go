@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -143,6 +144,9 @@ func (s *Server) routes() []route {
 
 func (s *Server) register(r route) {
 	handle := r.handle
+	if strings.Contains(r.path, ":") {
+		handle = s.orOtherMethod(handle)
+	}
 	if r.access == private {
 		handle = s.authenticated(handle)
 	}
@@ -150,4 +154,35 @@ func (s *Server) register(r route) {
 	if r.method == http.MethodGet && r.path != "/events" {
 		s.echo.HEAD(r.path, handle)
 	}
+}
+
+// orOtherMethod refuses what reaches a route with a name at a word of the table, such as
+// GET /jobs/bulk: nothing is called so, and the word answers other methods.
+func (s *Server) orOtherMethod(handle echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		allow, word := s.fixed[c.Request().URL.Path]
+		if !word {
+			return handle(c)
+		}
+		c.Response().Header().Set(echo.HeaderAllow, strings.Join(allow, ", "))
+		return echo.ErrMethodNotAllowed
+	}
+}
+
+// fixedPaths are the addresses without names, with the methods that they answer.
+func fixedPaths(routes []route) map[string][]string {
+	fixed := map[string][]string{}
+	for _, r := range routes {
+		if strings.ContainsAny(r.path, ":*") {
+			continue
+		}
+		if fixed[r.path] == nil {
+			fixed[r.path] = []string{http.MethodOptions}
+		}
+		fixed[r.path] = append(fixed[r.path], r.method)
+		if r.method == http.MethodGet {
+			fixed[r.path] = append(fixed[r.path], http.MethodHead)
+		}
+	}
+	return fixed
 }

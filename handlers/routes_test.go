@@ -138,6 +138,30 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// TestWordsAreNoNames: at an address of the table another method is what is wrong, not
+// a name.
+func TestWordsAreNoNames(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct{ method, path, allow string }{
+		{"GET", "/jobs/bulk", "OPTIONS, POST"},
+		{"HEAD", "/jobs/bulk", "OPTIONS, POST"},
+		{"DELETE", "/jobs/bulk", "OPTIONS, POST"},
+		{"PUT", "/jobs/bulk", "OPTIONS, POST"},
+		{"DELETE", "/jobs/import", "OPTIONS, GET, HEAD, POST"},
+		{"GET", "/executions/bulk", "OPTIONS, POST"},
+		{"GET", "/tree/actions", "OPTIONS, POST"},
+		{"GET", "/workers/withhold", "OPTIONS, POST"},
+		{"DELETE", "/workers/withhold", "OPTIONS, POST"},
+	} {
+		rec := w.expect(http.StatusMethodNotAllowed, ask{method: c.method, path: c.path, as: scheduler.Admin})
+		if got := rec.Header().Get("Allow"); got != c.allow {
+			t.Errorf("%s %s: Allow %q", c.method, c.path, got)
+		}
+	}
+	w.expect(http.StatusNotFound, ask{path: "/jobs/none", as: scheduler.Admin})
+	w.expect(http.StatusUnauthorized, ask{path: "/jobs/bulk"})
+}
+
 // fill makes an address of a route's pattern.
 func fill(path, job, id, user string) string {
 	switch {

@@ -171,6 +171,7 @@ type Server struct {
 	marks    *markTable
 	relays   *relays
 	door     *door
+	fixed    map[string][]string // addresses without names, and their methods
 	dialects []httpkit.Dialect
 	started  time.Time
 	viewers  *atomic.Int64     // of open event streams
@@ -188,7 +189,9 @@ func New(o Options) (*Server, error) {
 	}
 	s.door = &door{server: s, ttl: o.TokenTTL}
 	s.serve()
-	for _, r := range s.routes() {
+	routes := s.routes()
+	s.fixed = fixedPaths(routes)
+	for _, r := range routes {
 		s.register(r)
 	}
 	for _, make := range o.Dialects {

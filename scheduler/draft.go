@@ -31,10 +31,12 @@ const (
 	maxTags      = 50
 	maxTag       = 100
 	MaxMetadata  = 100
-	maxValue     = 2000
-	maxCodes     = 256
-	maxPattern   = 1000
-	maxExtra     = 1 << 20
+	// MaxMetadataValue is how many characters a value of metadata has at most.
+	MaxMetadataValue = maxValue
+	maxValue         = 2000
+	maxCodes         = 256
+	maxPattern       = 1000
+	maxExtra         = 1 << 20
 
 	maxCatchUp = 100 // runs that one gap is caught up with, and missed due times that are recorded one by one
 )
@@ -279,7 +281,7 @@ func (f *fields) labels(d *Draft) {
 			f.add("metadata", "has an entry without a key")
 		}
 		f.text("metadata", k, maxTag, false)
-		f.text("metadata", v, maxValue, true)
+		f.text("metadata", v, MaxMetadataValue, true)
 	}
 }
 

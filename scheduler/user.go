@@ -92,6 +92,9 @@ const (
 	ViaOpen   = "open" // authentication is switched off
 )
 
+// Vias are all of them.
+var Vias = []string{ViaPage, ViaToken, ViaBasic, ViaCLI, ViaServer, ViaOpen}
+
 // Server is the principal of what Belfry does by itself.
 var Server = Principal{Name: "belfry", Role: Admin, Via: ViaServer}
 

@@ -87,6 +87,9 @@ var auditVias = []Choice{
 	{scheduler.ViaServer, "The server"},
 }
 
+// filterLabels are the fields of filters in which anything can be typed.
+var filterLabels = []Choice{{"exit_code", "Exit code"}, {"from", "From"}, {"to", "Until"}}
+
 func viaLabel(via string) string {
 	for _, c := range auditVias {
 		if c.Value == via {

@@ -174,6 +174,23 @@ func totalText(t scheduler.Total) string {
 	return Number(t.N)
 }
 
+// lastPage is the offset of the last page of a list that is not empty.
+func lastPage(total scheduler.Total, limit int) int {
+	if limit <= 0 {
+		return 0
+	}
+	return int((total.N-1)/int64(limit)) * limit
+}
+
+// pageBefore is the offset of the page before, or of the last one from past the end.
+func pageBefore(total scheduler.Total, limit, offset int) int {
+	before := max(offset-limit, 0)
+	if total.N > 0 && !total.Capped {
+		before = min(before, lastPage(total, limit))
+	}
+	return before
+}
+
 // percent is part of whole with one decimal, cut and not rounded: 99.97 % must
 // not read as 100.
 func percent(part, whole int64) string {

@@ -397,6 +397,9 @@ func TestPager(t *testing.T) {
 		{scheduler.Total{N: 5}, 10, 100, 0, true, false},
 	} {
 		out := render(t, pager(c.total, c.limit, c.offset, c.shown, JobQuery{}.path))
+		if c.shown == 0 && !strings.Contains(out, `rel="prev" href="/jobs"`) {
+			t.Errorf("from past the end, the page before is not the last: %s", out)
+		}
 		if strings.Contains(out, `rel="prev"`) != c.prev || strings.Contains(out, `rel="next"`) != c.next {
 			t.Errorf("%+v: %s", c, out)
 		}

@@ -11,11 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
 // The tests in this package that say what a process does use the real binary.
@@ -300,4 +303,30 @@ func alive(t *testing.T, marker string) []string {
 		}
 	}
 	return found
+}
+
+// TestKindsAreDescribed: the native API's document has the kinds of job that the server
+// has, and how jobs are found by their metadata.
+func TestKindsAreDescribed(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromFile("../../handlers/openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas := map[string]*openapi3.SchemaRef{"JobInput": doc.Components.Schemas["JobInput"].Value.Properties["executor"]}
+	for _, path := range []string{"/jobs", "/jobs/export"} {
+		parameters := doc.Paths.Value(path).Get.Parameters
+		schemas[path] = parameters.GetByInAndName("query", "executor").Schema
+		if parameters.GetByInAndName("query", "metadata.owner") == nil {
+			t.Errorf("%s has no metadata", path)
+		}
+	}
+	for name, schema := range schemas {
+		var kinds []string
+		for _, kind := range schema.Value.Enum {
+			kinds = append(kinds, kind.(string))
+		}
+		if !slices.Equal(kinds, executorKinds) {
+			t.Errorf("%s has the kinds %v, the server %v", name, kinds, executorKinds)
+		}
+	}
 }

@@ -128,7 +128,7 @@ func (a *API) listJobs(c echo.Context) error {
 }
 
 func (a *API) filter(c echo.Context) (f scheduler.TreeFilter, filtered bool, err error) {
-	q := httpkit.ReadQuery(c.Request())
+	q := httpkit.ReadFirst(c.Request())
 	query := c.QueryParams()
 	for name, to := range map[string]**string{"user": &f.User, "worker": &f.Worker} {
 		if query.Has(name) {
@@ -389,7 +389,7 @@ const (
 )
 
 func (a *API) listEvents(c echo.Context) error {
-	q := httpkit.ReadQuery(c.Request())
+	q := httpkit.ReadFirst(c.Request())
 	f := scheduler.TreeRunFilter{Num: q.Int("job", 0, -1<<53, 1<<53), Worker: q.Text("worker"), Limit: newestEvents}
 	howLong := q.Int("howlong", -1, -1<<53, 1<<53)
 	if err := q.Err(); err != nil {

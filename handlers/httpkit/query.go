@@ -17,6 +17,7 @@ import (
 // parameter is an absent one: forms send those.
 type Query struct {
 	values url.Values
+	first  bool
 	fields []scheduler.FieldError
 }
 
@@ -28,6 +29,26 @@ func ReadQuery(r *http.Request) *Query {
 		q.bad("query", "is not correctly percent-encoded")
 	}
 	return q
+}
+
+// ReadFirst is ReadQuery for the APIs of other systems, which take the first value of
+// a parameter that is given twice.
+func ReadFirst(r *http.Request) *Query {
+	q := ReadQuery(r)
+	q.first = true
+	return q
+}
+
+// one returns the value of a parameter that has one.
+func (q *Query) one(name string) string {
+	if given := q.values[name]; len(given) > 1 && !q.first {
+		if given = slices.DeleteFunc(given, func(v string) bool { return v == "" }); len(given) > 1 {
+			q.bad(name, "is given twice")
+			given = given[:1] // it is said once
+		}
+		q.values[name] = given
+	}
+	return q.values.Get(name)
 }
 
 func (q *Query) bad(name, format string, args ...any) {
@@ -47,7 +68,7 @@ func (q *Query) Fields() []scheduler.FieldError { return q.fields }
 
 // Text returns a parameter of at most 500 characters.
 func (q *Query) Text(name string) string {
-	v := q.values.Get(name)
+	v := q.one(name)
 	if problem := plain(v, 500); problem != "" {
 		q.bad(name, "%s", problem)
 		return ""
@@ -55,33 +76,44 @@ func (q *Query) Text(name string) string {
 	return v
 }
 
-// Below returns the parameters whose names begin with prefix, without it; nil
-// when there are none.
-func (q *Query) Below(prefix string) map[string]string {
+// Metadata returns the parameters "metadata.KEY" by their keys, nil when there are
+// none. Their values may be all that a job's metadata may be, with lines and tabs.
+func (q *Query) Metadata() map[string]string {
 	var found map[string]string
 	for _, full := range slices.Sorted(maps.Keys(q.values)) {
-		name, ok := strings.CutPrefix(full, prefix)
-		if !ok || q.values.Get(full) == "" {
+		key, ok := strings.CutPrefix(full, "metadata.")
+		if !ok {
 			continue
 		}
-		if problem := plain(name, 500); problem != "" {
-			q.bad(strings.TrimSuffix(prefix, "."), "%s", problem)
+		v := q.one(full)
+		if v == "" {
+			continue
+		}
+		if problem := plain(key, 500); problem != "" {
+			q.bad("metadata", "%s", problem)
+			continue
+		}
+		if problem := plain(lines.Replace(v), scheduler.MaxMetadataValue); problem != "" {
+			q.bad(full, "%s", problem)
 			continue
 		}
 		if found == nil {
 			found = map[string]string{}
 		}
-		found[name] = q.Text(full)
+		found[key] = v
 	}
 	return found
 }
+
+// lines are the control characters of texts with lines.
+var lines = strings.NewReplacer("\n", " ", "\r", " ", "\t", " ")
 
 // Raw returns a parameter as it came, for showing it again.
 func (q *Query) Raw(name string) string { return strings.ToValidUTF8(q.values.Get(name), "\uFFFD") }
 
 // Int returns a number from low to high, or def when there is none.
 func (q *Query) Int(name string, def, low, high int64) int64 {
-	text := q.values.Get(name)
+	text := q.one(name)
 	if text == "" {
 		return def
 	}
@@ -95,7 +127,7 @@ func (q *Query) Int(name string, def, low, high int64) int64 {
 
 // Bool returns true, false, or nil when there is none.
 func (q *Query) Bool(name string) *bool {
-	switch text := q.values.Get(name); text {
+	switch text := q.one(name); text {
 	case "":
 		return nil
 	case "true", "false":
@@ -109,7 +141,7 @@ func (q *Query) Bool(name string) *bool {
 
 // OneOf returns a parameter that is one of allowed, or "".
 func (q *Query) OneOf(name string, allowed ...string) string {
-	v := q.values.Get(name)
+	v := q.one(name)
 	if v == "" || slices.Contains(allowed, v) {
 		return v
 	}
@@ -140,7 +172,7 @@ var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:0
 // Time returns an instant, read in loc when it names no offset; zero when there
 // is none.
 func (q *Query) Time(name string, loc *time.Location) time.Time {
-	text := q.values.Get(name)
+	text := q.one(name)
 	if text == "" {
 		return time.Time{}
 	}
@@ -151,6 +183,15 @@ func (q *Query) Time(name string, loc *time.Location) time.Time {
 	}
 	q.bad(name, "is not a time; write 2026-12-24T18:00:00Z or 2026-12-24")
 	return time.Time{}
+}
+
+// Span returns the instants "from" and "to", which must not be before it.
+func (q *Query) Span(loc *time.Location) (from, to time.Time) {
+	from, to = q.Time("from", loc), q.Time("to", loc)
+	if !from.IsZero() && !to.IsZero() && to.Before(from) {
+		q.bad("to", "must not be before from")
+	}
+	return from, to
 }
 
 // Page returns limit and offset.

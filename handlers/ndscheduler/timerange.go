@@ -22,7 +22,7 @@ func (r timeRange) past() time.Time { return r.to.Add(time.Microsecond) }
 // readRange reads a list's parameters: without any the last ten minutes. Each end
 // has its own default, as in the servers.
 func readRange(r *http.Request, now time.Time) (timeRange, error) {
-	q := httpkit.ReadQuery(r)
+	q := httpkit.ReadFirst(r)
 	out := timeRange{from: now.Add(-10 * time.Minute), to: now}
 	out.limit, out.offset = int(q.Int("limit", maxRows, 1, maxRows)), int(q.Int("offset", 0, 0, maxRows))
 	if err := q.Err(); err != nil {

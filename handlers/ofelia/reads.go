@@ -28,7 +28,7 @@ type listed struct {
 }
 
 func (a *API) listJobs(c echo.Context) error {
-	q := httpkit.ReadQuery(c.Request())
+	q := httpkit.ReadFirst(c.Request())
 	f := scheduler.JobFilter{Query: q.Text("q"), Enabled: q.Bool("enabled")}
 	kind, status := q.OneOf("type", typesWith(a.Executors)...), q.OneOf("status", jobStatuses...)
 	order := q.OneOf("sort", sorts...)
@@ -134,7 +134,7 @@ func (a *API) showJob(c echo.Context) error {
 
 // answerJob answers with a job, its history and its metrics.
 func (a *API) answerJob(c echo.Context, status int, j scheduler.Job) error {
-	q := httpkit.ReadQuery(c.Request())
+	q := httpkit.ReadFirst(c.Request())
 	n := min(int(q.Int("history", historyDefault, 0, 1<<31)), scheduler.MaxPage)
 	if err := q.Err(); err != nil {
 		return err
@@ -202,7 +202,7 @@ func (a *API) execution(c echo.Context) (scheduler.Execution, error) {
 }
 
 func (a *API) showLogs(c echo.Context) error {
-	q := httpkit.ReadQuery(c.Request())
+	q := httpkit.ReadFirst(c.Request())
 	offset, limit := q.Int("offset", 0, 0, 1<<53), int(q.Int("limit", logLines, 1, logLines))
 	if err := q.Err(); err != nil {
 		return err
