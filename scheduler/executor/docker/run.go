@@ -202,7 +202,7 @@ func (r *containerRun) judge(ctx context.Context, s *stream, err error) schedule
 // awaitOOM gives the engine a moment to note that memory was the reason: it hears
 // of that and of the end separately.
 func (r *containerRun) awaitOOM(ctx context.Context, in client.ContainerInspectResult) client.ContainerInspectResult {
-	for range 10 {
+	for range 50 {
 		if in.Container.State.OOMKilled {
 			break
 		}
