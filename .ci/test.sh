@@ -119,7 +119,7 @@ go_tests() {
   wait "$race_build" || true # what does not build is reported by go test
   # -count=1: what the tests read besides Go files (go list, the database, the binary) is not in the test
   # cache's key, so a cached "ok" could hide a broken import rule.
-  CGO_ENABLED=1 go test -race -shuffle=on -count=1 -vet=off -timeout 8m -json ./... 2>"$work/go-test.stderr" |
+  CGO_ENABLED=1 go test -race -shuffle=on -count=1 -vet=off -timeout 15m -json ./... 2>"$work/go-test.stderr" |
     node .ci/gotest.mjs "$work/go-test.count" || status=$?
   cat "$work/go-test.stderr" >&2
   return "$status"
